@@ -1,0 +1,11 @@
+//! The words every other room speaks: records, ids, time, secrets, published snapshots.
+//!
+//! Knows nobody: no framework, no database, no network. The only room that reads the system clock.
+
+pub mod ids;
+pub mod key;
+pub mod model;
+pub mod published;
+pub mod secret;
+pub mod time;
+pub mod usage;

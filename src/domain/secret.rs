@@ -1,0 +1,99 @@
+//! Secrets: text that never reaches a log, an answer or a `Debug` print, and is wiped when dropped.
+//!
+//! [`Secret::expose`] may be called only in the rooms `upstream` (to send a key) and `store` (to
+//! seal a key or hash a password); a test keeps that. Everyone else compares digests.
+
+use openssl::sha::sha256;
+use std::fmt;
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+/// A secret text. Cloning shares it; the last owner wipes it.
+#[derive(Clone)]
+pub struct Secret(Arc<Zeroizing<String>>);
+
+impl Secret {
+    /// Takes `text` in as a secret.
+    pub fn new(text: impl Into<String>) -> Secret {
+        Secret(Arc::new(Zeroizing::new(text.into())))
+    }
+
+    /// The text itself. Only for `upstream` and `store`.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// SHA-256 of the text, for comparisons that do not need the text.
+    pub fn digest(&self) -> Digest {
+        Digest::of(self.0.as_bytes())
+    }
+
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether it has the form of an OpenRouter key.
+    pub fn looks_like_openrouter_key(&self) -> bool {
+        self.0.starts_with("sk-or-")
+    }
+
+    /// What may be shown of it: its last four characters, and none when it is short.
+    pub fn hint(&self) -> String {
+        let count = self.0.chars().count();
+        if count < 16 {
+            return "…".to_owned();
+        }
+        format!("…{}", self.0.chars().skip(count - 4).collect::<String>())
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// SHA-256 of a secret. Equality takes the same time wherever two digests differ.
+#[derive(Clone, Copy)]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    /// The digest of some bytes that a client sent.
+    pub fn of(bytes: &[u8]) -> Digest {
+        Digest(sha256(bytes))
+    }
+}
+
+impl PartialEq for Digest {
+    fn eq(&self, other: &Digest) -> bool {
+        openssl::memcmp::eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Digest {}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Digest(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_printed() {
+        let secret = Secret::new("sk-or-v1-0123456789abcdef");
+        assert_eq!(format!("{secret:?} {:?}", secret.digest()), "Secret(…) Digest(…)");
+        assert_eq!(secret.hint(), "…cdef");
+        assert_eq!(Secret::new("short").hint(), "…");
+    }
+
+    #[test]
+    fn digests_compare() {
+        assert_eq!(Secret::new("a").digest(), Digest::of(b"a"));
+        assert_ne!(Secret::new("a").digest(), Digest::of(b"b"));
+    }
+}
