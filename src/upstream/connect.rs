@@ -1,0 +1,84 @@
+//! Connections to the upstream: sockets tuned for streams, TLS with the system's CA certificates.
+
+use actix_service::ServiceExt;
+use actix_tls::connect::{Connection, Connector as TcpConnector, Resolver};
+use actix_web::http::Uri;
+use openssl::ssl::{SslConnector, SslMethod, SslVerifyMode, SslVersion};
+use socket2::{SockRef, TcpKeepalive};
+use std::time::Duration;
+use tokio::net::TcpStream;
+
+/// Idle connections are closed before a CDN would do it under our feet (stack facts A5).
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
+/// A connection is not used for new attempts after this long.
+const LIFETIME: Duration = Duration::from_secs(60);
+const TLS_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// No CA certificates were found on this machine.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "no CA certificates were found, so no https upstream can be trusted; \
+     install the package ca-certificates, or set SSL_CERT_FILE or SSL_CERT_DIR"
+)]
+pub struct NoCertificates;
+
+/// TLS 1.2 or later, HTTP/1.1 only, host names checked, the system's CA certificates.
+///
+/// The vendored OpenSSL knows only its own empty folder, hence the probe (stack facts A14).
+pub(super) fn tls() -> Result<SslConnector, NoCertificates> {
+    let found = openssl_probe::probe();
+    let mut builder = SslConnector::builder(SslMethod::tls_client()).map_err(|_| NoCertificates)?;
+    let mut any = false;
+    if let Some(file) = &found.cert_file {
+        any |= builder.set_ca_file(file).is_ok();
+    }
+    for dir in &found.cert_dir {
+        let filled = std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some());
+        any |= filled && builder.load_verify_locations(None, Some(dir)).is_ok();
+    }
+    if !any {
+        return Err(NoCertificates);
+    }
+    builder.set_verify(SslVerifyMode::PEER);
+    builder.set_min_proto_version(Some(SslVersion::TLS1_2)).map_err(|_| NoCertificates)?;
+    builder.set_alpn_protos(b"\x08http/1.1").map_err(|_| NoCertificates)?;
+    Ok(builder.build())
+}
+
+/// An awc client for this thread. `reuse` says whether connections are kept for later attempts.
+pub(super) fn awc_client(tls: Option<SslConnector>, connect_timeout: Duration, reuse: bool) -> awc::Client {
+    let tcp = TcpConnector::new(Resolver::default()).service().map(tuned::<Uri>);
+    let keep = if reuse { KEEP_ALIVE } else { Duration::ZERO };
+    let mut connector = awc::Connector::new()
+        .connector(tcp)
+        .timeout(connect_timeout)
+        .handshake_timeout(TLS_TIMEOUT)
+        // Our own admission limit bounds what is in flight; awc's would starve streams (A4).
+        .limit(0)
+        .conn_keep_alive(keep)
+        .conn_lifetime(if reuse { LIFETIME } else { Duration::ZERO });
+    if let Some(tls) = tls {
+        connector = connector.openssl(tls);
+    }
+    awc::Client::builder()
+        .connector(connector)
+        .disable_timeout()
+        .disable_redirects()
+        .no_default_headers()
+        .finish()
+}
+
+/// Small writes go out at once, dead peers are noticed (stack facts A12).
+fn tuned<R>(connection: Connection<R, TcpStream>) -> Connection<R, TcpStream> {
+    let socket = SockRef::from(connection.io_ref());
+    let keepalive = TcpKeepalive::new()
+        .with_time(Duration::from_secs(30))
+        .with_interval(Duration::from_secs(10))
+        .with_retries(3);
+    // None of these can fail on a connected TCP socket of this system, and none is needed to work.
+    let _ = socket.set_tcp_nodelay(true);
+    let _ = socket.set_tcp_keepalive(&keepalive);
+    let _ = socket.set_tcp_user_timeout(Some(Duration::from_secs(30)));
+    connection
+}
+

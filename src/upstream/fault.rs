@@ -1,0 +1,98 @@
+//! What can go wrong below HTTP. Never a key's fault: connections are shared by all keys
+//! (stack facts A13).
+
+use awc::error::{ConnectError, SendRequestError};
+use std::fmt;
+
+/// Why an attempt got no answer, or only part of one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransportFault {
+    /// No connection: refused, unreachable, name not found.
+    Connect,
+    /// Nothing answered within the connect timeout.
+    ConnectTimeout,
+    /// The TLS handshake failed: wrong host, unknown CA, expired certificate.
+    Tls,
+    /// The connection closed or was reset before the head of the answer.
+    NoHead,
+    /// The head did not come within its deadline.
+    HeadTimeout,
+    /// What came is not HTTP.
+    NotHttp,
+    /// The answer broke off.
+    Cut,
+    /// Nothing came between two chunks for longer than the idle timeout.
+    Idle,
+    /// The answer as a whole took longer than its deadline.
+    Deadline,
+    /// The answer is larger than we hold.
+    TooLarge,
+}
+
+impl TransportFault {
+    /// Whether the upstream was too slow, rather than gone: a 504 rather than a 502.
+    pub fn is_timeout(self) -> bool {
+        matches!(
+            self,
+            TransportFault::ConnectTimeout
+                | TransportFault::HeadTimeout
+                | TransportFault::Idle
+                | TransportFault::Deadline
+        )
+    }
+
+    /// The word in rows and logs.
+    pub fn word(self) -> &'static str {
+        match self {
+            TransportFault::Connect => "connect_failed",
+            TransportFault::ConnectTimeout => "connect_timeout",
+            TransportFault::Tls => "tls_failed",
+            TransportFault::NoHead => "connection_lost",
+            TransportFault::HeadTimeout => "first_byte_timeout",
+            TransportFault::NotHttp => "not_http",
+            TransportFault::Cut => "upstream_truncated",
+            TransportFault::Idle => "idle_timeout",
+            TransportFault::Deadline => "request_timeout",
+            TransportFault::TooLarge => "answer_too_large",
+        }
+    }
+}
+
+impl fmt::Display for TransportFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            TransportFault::Connect => "the upstream could not be reached",
+            TransportFault::ConnectTimeout => "the upstream did not accept a connection in time",
+            TransportFault::Tls => "no secure connection to the upstream could be made",
+            TransportFault::NoHead => "the upstream closed the connection without an answer",
+            TransportFault::HeadTimeout => "the upstream did not answer in time",
+            TransportFault::NotHttp => "the upstream's answer is not HTTP",
+            TransportFault::Cut => "the upstream's answer broke off",
+            TransportFault::Idle => "the upstream fell silent",
+            TransportFault::Deadline => "the upstream took too long",
+            TransportFault::TooLarge => "the upstream's answer is too large",
+        })
+    }
+}
+
+impl std::error::Error for TransportFault {}
+
+impl From<SendRequestError> for TransportFault {
+    fn from(error: SendRequestError) -> TransportFault {
+        match error {
+            // awc says so when a pooled connection turns out to be closed (stack facts A5).
+            SendRequestError::Connect(ConnectError::Disconnected) => TransportFault::NoHead,
+            SendRequestError::Connect(ConnectError::Timeout) => TransportFault::ConnectTimeout,
+            SendRequestError::Connect(ConnectError::SslError(_) | ConnectError::SslIsNotSupported) => {
+                TransportFault::Tls
+            }
+            SendRequestError::Connect(_) | SendRequestError::Url(_) => TransportFault::Connect,
+            SendRequestError::Timeout => TransportFault::HeadTimeout,
+            SendRequestError::Response(actix_web::error::ParseError::Io(_)) | SendRequestError::Send(_) => {
+                TransportFault::NoHead
+            }
+            SendRequestError::Response(_) => TransportFault::NotHttp,
+            _ => TransportFault::NoHead,
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! The upstream: OpenRouter, or whatever `openrouter.base_url` names.
+//!
+//! The only room that knows awc. It sends one attempt and hands back what came, cut off by its own
+//! deadlines; it says what a refusal means ([`verdict`], pure) and reads streams as they pass
+//! ([`sse`], [`watch`], pure). It never decides which key is used and never retries with another.
+
+pub mod client;
+mod connect;
+pub mod fault;
+pub mod sse;
+pub mod usage;
+pub mod verdict;
+pub mod watch;
+
+/// The kinds of request we send on, each with its own body and stream events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Dialect {
+    /// `POST /chat/completions`.
+    Chat,
+    /// `POST /completions`.
+    Completions,
+    /// `POST /embeddings`.
+    Embeddings,
+    /// `POST /responses`.
+    Responses,
+    /// `POST /messages`.
+    Messages,
+}
