@@ -1,0 +1,238 @@
+//! Cooldowns: what rests, why, and until when. Pure: `now` is an argument.
+//!
+//! A rest whose end the upstream stated simply ends. A rest whose length we guessed is half-open at
+//! its end: one real request probes, the others pass by until it has settled; success heals, another
+//! refusal doubles the rest, up to a cap.
+
+use crate::domain::ids::{AccountId, KeyId};
+use crate::domain::time::Timestamp;
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// What can rest.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// One key.
+    Key(KeyId),
+    /// One key, but only while there are others: a failure that is no key's fault happened with it.
+    KeyPath(KeyId),
+    /// All keys of an account.
+    Account(AccountId),
+    /// A model, for every key.
+    Model(String),
+    /// A model, for the keys of one account.
+    AccountModel(AccountId, String),
+    /// All of the upstream.
+    Everything,
+}
+
+/// A place at rest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rest {
+    /// Why, in the words of the verdict table.
+    pub cause: &'static str,
+    /// Until when; `None`: until the operator acts.
+    pub until: Option<Timestamp>,
+    /// How often in a row.
+    pub strikes: u32,
+    /// Whether its end was guessed, so that one request must probe.
+    guessed: bool,
+    /// The lease that probes just now.
+    probe: Option<u64>,
+}
+
+impl Rest {
+    /// A rest with a stated end.
+    pub fn stated(cause: &'static str, until: Option<Timestamp>) -> Rest {
+        Rest { cause, until, strikes: 1, guessed: false, probe: None }
+    }
+}
+
+/// Whether a place may be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Yes.
+    Free,
+    /// Yes, by one request that probes.
+    Probe,
+    /// Not before this moment; `None`: not before the operator acts.
+    Resting(Option<Timestamp>),
+}
+
+/// Everything that rests.
+#[derive(Debug, Default)]
+pub struct Cooldowns {
+    rests: HashMap<Place, Rest>,
+}
+
+/// A probe that is under way is given this long before others look again.
+const PROBE_PATIENCE: Duration = Duration::from_secs(1);
+
+impl Cooldowns {
+    /// Whether `place` may be used at `now`.
+    pub fn standing(&self, place: &Place, now: Timestamp) -> Standing {
+        let Some(rest) = self.rests.get(place) else { return Standing::Free };
+        match rest.until {
+            None => Standing::Resting(None),
+            Some(until) if now < until => Standing::Resting(Some(until)),
+            Some(_) if !rest.guessed => Standing::Free,
+            Some(_) if rest.probe.is_none() => Standing::Probe,
+            Some(_) => Standing::Resting(Some(now.after(PROBE_PATIENCE))),
+        }
+    }
+
+    /// Notes that `lease` probes `place`.
+    pub fn probe(&mut self, place: &Place, lease: u64) {
+        if let Some(rest) = self.rests.get_mut(place) {
+            rest.probe = Some(lease);
+        }
+    }
+
+    /// Ends every probe of `lease`, whatever became of it.
+    pub fn end_probe(&mut self, places: &[Place], lease: u64) {
+        for place in places {
+            if let Some(rest) = self.rests.get_mut(place).filter(|rest| rest.probe == Some(lease)) {
+                rest.probe = None;
+            }
+        }
+    }
+
+    /// Lets `place` rest until a stated moment, or with `None` until the operator acts. A later end
+    /// that is already set stays.
+    pub fn rest_until(&mut self, place: Place, cause: &'static str, until: Option<Timestamp>) {
+        let strikes = self.rests.get(&place).map_or(0, |rest| rest.strikes) + 1;
+        let kept = self.rests.get(&place).filter(|rest| !rest.guessed).map(|rest| rest.until);
+        let until = match (kept, until) {
+            (Some(None), _) | (_, None) => None,
+            (Some(Some(kept)), Some(until)) => Some(kept.max(until)),
+            (None, until) => until,
+        };
+        self.rests.insert(place, Rest { cause, until, strikes, guessed: false, probe: None });
+    }
+
+    /// Lets `place` rest for `first`, doubled with each strike in a row, up to `cap`.
+    pub fn rest_for(
+        &mut self,
+        place: Place,
+        cause: &'static str,
+        first: Duration,
+        cap: Duration,
+        now: Timestamp,
+    ) {
+        let before = self.rests.get(&place);
+        // Refusals of attempts that were under way together are one strike, not many.
+        if before.is_some_and(|rest| rest.until.is_none_or(|until| until > now)) {
+            return;
+        }
+        let strikes = before.map_or(0, |rest| rest.strikes);
+        let length = first.saturating_mul(1 << strikes.min(20)).min(cap.max(first));
+        let rest = Rest {
+            cause,
+            until: Some(now.after(length)),
+            strikes: strikes + 1,
+            guessed: true,
+            probe: None,
+        };
+        self.rests.insert(place, rest);
+    }
+
+    /// A success: `place` is well again.
+    pub fn heal(&mut self, place: &Place, now: Timestamp) {
+        let over = |rest: &Rest| rest.until.is_some_and(|until| until <= now);
+        if self.rests.get(place).is_some_and(|rest| rest.guessed || over(rest)) {
+            self.rests.remove(place);
+        }
+    }
+
+    /// Forgets `place`'s rest, by the operator's hand.
+    pub fn clear(&mut self, place: &Place) {
+        self.rests.remove(place);
+    }
+
+    /// The rest of `place` if it is not over at `now`.
+    pub fn get(&self, place: &Place, now: Timestamp) -> Option<&Rest> {
+        self.rests.get(place).filter(|rest| rest.until.is_none_or(|until| until > now))
+    }
+
+    /// Drops rests with a stated end that is past, and guessed ones long past.
+    pub fn sweep(&mut self, now: Timestamp) {
+        let forget = Duration::from_secs(600);
+        self.rests.retain(|_, rest| match rest.until {
+            None => true,
+            Some(until) if rest.guessed => until.after(forget) > now || rest.probe.is_some(),
+            Some(until) => until > now,
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: Timestamp = Timestamp::from_millis(1_000_000);
+
+    fn at(seconds: u64) -> Timestamp {
+        START.after(Duration::from_secs(seconds))
+    }
+
+    fn guess(cooldowns: &mut Cooldowns, now: Timestamp) {
+        let place = Place::Key(KeyId(1));
+        cooldowns.rest_for(place, "x", Duration::from_secs(5), Duration::from_secs(60), now);
+    }
+
+    #[test]
+    fn a_guessed_rest_is_probed_by_one_and_doubles() {
+        let place = Place::Key(KeyId(1));
+        let mut cooldowns = Cooldowns::default();
+        guess(&mut cooldowns, START);
+        assert_eq!(cooldowns.standing(&place, at(4)), Standing::Resting(Some(at(5))));
+        assert_eq!(cooldowns.standing(&place, at(5)), Standing::Probe);
+        cooldowns.probe(&place, 7);
+        assert_eq!(cooldowns.standing(&place, at(5)), Standing::Resting(Some(at(6))));
+        cooldowns.end_probe(std::slice::from_ref(&place), 7);
+        guess(&mut cooldowns, at(5));
+        assert_eq!(cooldowns.standing(&place, at(6)), Standing::Resting(Some(at(15))));
+        for _ in 0..10 {
+            guess(&mut cooldowns, at(10_000));
+            guess(&mut cooldowns, at(20_000));
+        }
+        assert_eq!(cooldowns.standing(&place, at(20_000)), Standing::Resting(Some(at(20_060))));
+        cooldowns.heal(&place, at(20_060));
+        assert_eq!(cooldowns.standing(&place, START), Standing::Free);
+    }
+
+    #[test]
+    fn many_refusals_at_once_are_one_strike() {
+        let mut cooldowns = Cooldowns::default();
+        for _ in 0..50 {
+            guess(&mut cooldowns, START);
+        }
+        assert_eq!(cooldowns.standing(&Place::Key(KeyId(1)), START), Standing::Resting(Some(at(5))));
+    }
+
+    #[test]
+    fn a_stated_end_needs_no_probe_and_is_not_shortened() {
+        let place = Place::Account(AccountId(1));
+        let mut cooldowns = Cooldowns::default();
+        cooldowns.rest_until(place.clone(), "free_daily_limit", Some(at(100)));
+        cooldowns.rest_until(place.clone(), "free_minute_limit", Some(at(10)));
+        cooldowns.heal(&place, at(50));
+        assert_eq!(cooldowns.standing(&place, at(99)), Standing::Resting(Some(at(100))));
+        assert_eq!(cooldowns.standing(&place, at(100)), Standing::Free);
+        cooldowns.sweep(at(100));
+        assert_eq!(cooldowns.get(&place, START), None);
+    }
+
+    #[test]
+    fn only_the_operator_ends_what_waits_for_the_operator() {
+        let place = Place::Key(KeyId(1));
+        let mut cooldowns = Cooldowns::default();
+        cooldowns.rest_until(place.clone(), "key_rejected", None);
+        cooldowns.rest_until(place.clone(), "x", Some(at(1)));
+        cooldowns.heal(&place, at(9));
+        cooldowns.sweep(at(99_999));
+        assert_eq!(cooldowns.standing(&place, at(99_999)), Standing::Resting(None));
+        cooldowns.clear(&place);
+        assert_eq!(cooldowns.standing(&place, START), Standing::Free);
+    }
+}

@@ -1,0 +1,115 @@
+//! The UsageSink actor: mailbox, timer, and hand-off to the store. Decides nothing; the brain is
+//! [`Batches`].
+
+use super::batch::Batches;
+use crate::domain::time::Clock;
+use crate::domain::usage::UsageRow;
+use crate::store::Store;
+use actix::prelude::*;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tokio::task::spawn_blocking;
+
+const TICK: Duration = Duration::from_millis(50);
+/// A flush at shutdown tries this often before it gives up.
+const FLUSH_TRIES: u32 = 5;
+
+/// The actor.
+pub struct UsageSink {
+    batches: Batches,
+    store: Store,
+    clock: Clock,
+    waiting: Arc<AtomicUsize>,
+    flushes: Vec<oneshot::Sender<()>>,
+    tries_left: u32,
+}
+
+/// Takes a row in.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Record(pub UsageRow);
+
+/// Answers when every row so far is stored, or could not be.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Flush;
+
+impl UsageSink {
+    pub fn new(store: Store, clock: Clock, waiting: Arc<AtomicUsize>) -> UsageSink {
+        UsageSink { batches: Batches::default(), store, clock, waiting, flushes: Vec::new(), tries_left: 0 }
+    }
+
+    fn write(&mut self, context: &mut Context<UsageSink>) {
+        let Some(rows) = self.batches.take(self.clock.elapsed(), !self.flushes.is_empty()) else {
+            return self.answer_flushes();
+        };
+        let store = self.store.clone();
+        let writing = spawn_blocking(move || {
+            let written = store.insert_usage(&rows);
+            (rows, written)
+        });
+        context.spawn(writing.into_actor(self).map(|written, actor, context| {
+            match written {
+                Ok((rows, Ok(_))) => {
+                    actor.waiting.fetch_sub(rows.len(), Ordering::Relaxed);
+                    actor.batches.written();
+                }
+                Ok((rows, Err(error))) => {
+                    log::warn!("{} usage rows could not be stored, trying again: {error}", rows.len());
+                    actor.tries_left = actor.tries_left.saturating_sub(1);
+                    actor.batches.failed(rows, actor.clock.elapsed());
+                }
+                Err(_) => {
+                    log::error!("writing usage rows failed without a reason");
+                    actor.batches.written();
+                }
+            }
+            actor.write(context);
+        }));
+    }
+
+    fn answer_flushes(&mut self) {
+        let given_up = self.tries_left == 0;
+        if self.batches.is_idle() || given_up {
+            if !self.flushes.is_empty() && !self.batches.is_idle() {
+                log::error!("{} usage rows could not be stored", self.batches.waiting());
+            }
+            for flush in self.flushes.drain(..) {
+                let _ = flush.send(());
+            }
+        }
+    }
+}
+
+impl Actor for UsageSink {
+    type Context = Context<UsageSink>;
+
+    fn started(&mut self, context: &mut Context<UsageSink>) {
+        context.set_mailbox_capacity(4096);
+        context.run_interval(TICK, UsageSink::write);
+    }
+}
+
+impl Handler<Record> for UsageSink {
+    type Result = ();
+
+    fn handle(&mut self, Record(row): Record, _: &mut Context<UsageSink>) {
+        self.batches.push(row, self.clock.elapsed());
+    }
+}
+
+impl Handler<Flush> for UsageSink {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, _: Flush, context: &mut Context<UsageSink>) -> Self::Result {
+        let (sender, receiver) = oneshot::channel();
+        self.flushes.push(sender);
+        self.tries_left = FLUSH_TRIES;
+        self.write(context);
+        Box::pin(async move {
+            let _ = receiver.await;
+        })
+    }
+}
