@@ -11,18 +11,3 @@ pub mod sse;
 pub mod usage;
 pub mod verdict;
 pub mod watch;
-
-/// The kinds of request we send on, each with its own body and stream events.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Dialect {
-    /// `POST /chat/completions`.
-    Chat,
-    /// `POST /completions`.
-    Completions,
-    /// `POST /embeddings`.
-    Embeddings,
-    /// `POST /responses`.
-    Responses,
-    /// `POST /messages`.
-    Messages,
-}

@@ -4,7 +4,8 @@
 //! Pure. Reads only what it acts on, and after the first content parses only events that can say
 //! something new; never changes a byte.
 
-use super::{Dialect, sse, usage};
+use super::{sse, usage};
+use crate::domain::dialect::Dialect;
 use crate::domain::usage::TokenUsage;
 use memchr::memmem;
 use serde::Deserialize;

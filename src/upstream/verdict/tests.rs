@@ -157,7 +157,7 @@ fn recorded_refusals_get_the_fault_they_state() {
             .collect();
         let judged = if status == 200 {
             let body = case["body"].to_string();
-            let (_, error) = crate::upstream::watch::whole(crate::upstream::Dialect::Chat, body.as_bytes())
+            let (_, error) = crate::upstream::watch::whole(crate::domain::dialect::Dialect::Chat, body.as_bytes())
                 .expect("a JSON body");
             Refusal::in_band(error.expect("an error inside the 200"))
         } else {
