@@ -83,12 +83,12 @@ impl Pool {
         let mut first = r2d2::ManageConnection::connect(&manager)?;
         migrations::run(place, &mut first)?;
         if let (Place::Sqlite(path), AnyConnection::Sqlite(connection)) = (place, &mut first) {
-            sqlite::use_write_ahead_log(path, connection)?;
+            sqlite::prepare(path, connection)?;
         }
         drop(first);
         let connections = r2d2::Pool::builder()
             .max_size(MAX_CONNECTIONS)
-            .min_idle(Some(1))
+            .min_idle(Some(0))
             .connection_timeout(CHECKOUT_TIMEOUT)
             .error_handler(Box::new(r2d2::NopErrorHandler))
             .build_unchecked(manager);
@@ -124,10 +124,10 @@ impl Pool {
     }
 
     fn checkout(&self) -> Result<r2d2::PooledConnection<Manager>, StoreError> {
-        self.connections.get().map_err(|error| match &self.place {
-            Place::Sqlite(_) => StoreError::Busy { database: self.place.to_string() },
-            // The manager's errors are our own, so the text is free of secrets.
-            Place::Postgres(_) => StoreError::Unreachable { reason: error.to_string() },
+        // The manager's errors are our own, so the pool's text is free of secrets.
+        self.connections.get().map_err(|error| StoreError::Unavailable {
+            database: self.place.to_string(),
+            reason: error.to_string(),
         })
     }
 }

@@ -77,6 +77,14 @@ pub enum StoreError {
         /// What the network said.
         reason: String,
     },
+    /// No connection could be had in time.
+    #[error("database {database} is not available: {reason}")]
+    Unavailable {
+        /// Which database.
+        database: String,
+        /// What stood in the way.
+        reason: String,
+    },
     /// Another process holds the database for too long.
     #[error("database {database} is locked by another process: try again, or end that process")]
     Busy {
@@ -172,6 +180,7 @@ impl StoreError {
         !matches!(
             self,
             StoreError::Unreachable { .. }
+                | StoreError::Unavailable { .. }
                 | StoreError::Busy { .. }
                 | StoreError::Full { .. }
                 | StoreError::DuplicateKey { .. }

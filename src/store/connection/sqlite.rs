@@ -19,6 +19,9 @@ use std::time::Duration;
 const PRAGMAS: &str = "PRAGMA busy_timeout = 5000; PRAGMA synchronous = FULL; \
                        PRAGMA foreign_keys = ON; PRAGMA journal_size_limit = 67108864;";
 
+/// The application id in the file's header (sqlite.org/fileformat2.html, 1.3.19): "ORPX".
+const MARK: &str = "PRAGMA application_id = 1330794584";
+
 /// Creates the file, readable by this user alone, if it does not exist. SQLite gives the files that
 /// it puts beside it the same rights.
 pub(super) fn ensure_file(path: &Path) -> Result<(), StoreError> {
@@ -51,21 +54,20 @@ pub(super) fn connect(path: &Path) -> Result<SqliteConnection, StoreError> {
     Ok(connection)
 }
 
-/// Lets readers and a writer work at the same time. Stays with the file, so once is enough.
-pub(super) fn use_write_ahead_log(path: &Path, connection: &mut SqliteConnection) -> Result<(), StoreError> {
+/// Marks the file as ours, which also shows whether it can be written, and lets readers and a
+/// writer work at the same time. Both stay with the file.
+pub(super) fn prepare(path: &Path, connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    // Beginning a transaction on a read-only file is no error, so something has to be written.
+    connection.batch_execute(MARK).map_err(|error| explained(path, error))?;
     // SQLite does not wait for this lock by itself; two programs may start at the same moment.
     let mut tries_left = 50;
     loop {
-        match connection.batch_execute("PRAGMA journal_mode = WAL") {
-            Ok(()) => return Ok(()),
-            Err(error) => {
-                let error = explained(path, error);
+        match connection.batch_execute("PRAGMA journal_mode = WAL").map_err(|error| explained(path, error)) {
+            Err(StoreError::Busy { .. }) if tries_left > 0 => {
                 tries_left -= 1;
-                if tries_left == 0 || !matches!(error, StoreError::Busy { .. }) {
-                    return Err(error);
-                }
                 std::thread::sleep(Duration::from_millis(100));
             }
+            answer => return answer,
         }
     }
 }
