@@ -1,0 +1,95 @@
+//! The data plane: the public port. OpenAI-compatible routes, access, the path of a request, relay.
+//!
+//! Knows neither the store nor the admin plane; no database call happens while a client waits.
+//! Start reading at [`request`]: it is the path of a request, top to bottom.
+
+pub mod access;
+mod admission;
+mod attempt;
+mod body;
+mod ending;
+mod errors;
+mod failover;
+mod headers;
+mod health;
+mod models;
+mod outer;
+mod record;
+mod relay;
+mod request;
+mod routes;
+
+pub use admission::Gate;
+pub use outer::guard;
+pub use routes::configure;
+
+use crate::catalog::CatalogHandle;
+use crate::domain::time::Clock;
+use crate::keypool::KeyPoolHandle;
+use crate::shape::free_rule::FreeRule;
+use crate::upstream::client::{Client, Connection};
+use crate::usage::UsageHandle;
+use access::Access;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What the operator chose for this plane.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The free rule; `None`: every model on offer may be used.
+    pub free_rule: Option<FreeRule>,
+    /// The most bytes of a request body.
+    pub max_body_bytes: usize,
+    /// The most attempts that may have cost quota or reached a model.
+    pub max_attempts: u32,
+    /// To the head of an answer.
+    pub first_byte_timeout: Duration,
+    /// Between two chunks of an answer.
+    pub idle_timeout: Duration,
+    /// To the first content of a stream, or to the whole of a plain answer.
+    pub request_timeout: Duration,
+    /// For a whole stream.
+    pub stream_timeout: Duration,
+}
+
+/// What all threads of the data plane share.
+pub struct Shared {
+    /// What the operator chose.
+    pub options: Options,
+    /// Who may come in.
+    pub access: Access,
+    /// How many are in, and whether more may come.
+    pub gate: Gate,
+    /// The keys.
+    pub pool: KeyPoolHandle,
+    /// The models.
+    pub catalog: CatalogHandle,
+    /// The rows.
+    pub usage: UsageHandle,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// What one worker thread holds: the shared parts and a client of its own, since awc's cannot cross
+/// threads.
+#[derive(Clone)]
+pub struct Plane {
+    shared: Arc<Shared>,
+    upstream: Client,
+    models: models::Cache,
+}
+
+impl Plane {
+    /// For the worker thread that calls this.
+    pub fn new(shared: Arc<Shared>, connection: &Connection) -> Plane {
+        Plane { shared, upstream: connection.client(), models: models::Cache::default() }
+    }
+}
+
+impl std::ops::Deref for Plane {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.shared
+    }
+}

@@ -1,0 +1,164 @@
+//! What is peculiar to Postgres: timeouts, the advisory lock, its words for trouble.
+//!
+//! Must never let a piece of the URL into an error: libpq quotes what it could not read, and a
+//! password with an odd character ends up as a "host name".
+
+use super::Lock;
+use crate::domain::secret::Secret;
+use crate::store::error::StoreError;
+use diesel::connection::{Connection, SimpleConnection};
+use diesel::r2d2::R2D2Connection;
+use diesel::result::Error as DieselError;
+use diesel::{ConnectionError, PgConnection};
+use zeroize::Zeroizing;
+
+/// Limits for a server that no longer answers; by default libpq waits for ever (stack facts 1.4).
+/// Seconds, but for tcp_user_timeout (milliseconds). The operator's own in the URL win.
+const URL_OPTIONS: [(&str, &str); 6] = [
+    ("connect_timeout", "3"),
+    ("keepalives_idle", "10"),
+    ("keepalives_interval", "5"),
+    ("keepalives_count", "3"),
+    ("tcp_user_timeout", "5000"),
+    ("application_name", "openrouter-proxy"),
+];
+const SESSION: &str = "SET statement_timeout = '5s'; SET lock_timeout = '2s'; \
+                       SET idle_in_transaction_session_timeout = '30s'";
+
+/// The advisory lock of this program: any number that other programs are unlikely to use.
+const TAKE_LOCK: &str = "SELECT pg_advisory_xact_lock(7239450183)";
+const SCHEMA_TIMES: &str = "SET LOCAL statement_timeout = '10min'; SET LOCAL lock_timeout = '1min'";
+
+/// Connects, within seconds or not at all.
+pub(super) fn connect(url: &Secret) -> Result<PgConnection, StoreError> {
+    let url = with_options(url.expose());
+    let mut connection = PgConnection::establish(&url).map_err(refused)?;
+    connection.batch_execute(SESSION)?;
+    Ok(connection)
+}
+
+/// Asks the server for a sign of life.
+pub(super) fn ping(connection: &mut PgConnection) -> Result<(), StoreError> {
+    R2D2Connection::ping(connection).map_err(StoreError::from)
+}
+
+/// Waits for what `lock` asks for; it is given back with the transaction's end.
+pub(super) fn take_lock(connection: &mut PgConnection, lock: Lock) -> Result<(), DieselError> {
+    if lock == Lock::Schema {
+        connection.batch_execute(SCHEMA_TIMES)?;
+    }
+    if lock != Lock::Shared {
+        connection.batch_execute(TAKE_LOCK)?;
+    }
+    Ok(())
+}
+
+/// The error behind Postgres's words, if we know them.
+pub(super) fn explain(database: &str, text: &str) -> Option<StoreError> {
+    let database = database.to_owned();
+    let known = if text.contains("read-only transaction") {
+        StoreError::ReadOnly { database }
+    } else if text.contains("lock timeout") || text.contains("statement timeout") || text.contains("deadlock")
+    {
+        StoreError::Busy { database }
+    } else if text.contains("No space left") {
+        StoreError::Full { database }
+    } else if text.contains("permission denied") {
+        StoreError::Refused { reason: without_quotes(text) }
+    } else if text.contains("server closed the connection") || text.contains("terminating connection") {
+        StoreError::Unreachable { reason: "it closed the connection".to_owned() }
+    } else {
+        return None;
+    };
+    Some(known)
+}
+
+/// The URL with our limits behind it, but for those that it sets itself.
+fn with_options(url: &str) -> Zeroizing<String> {
+    let mut full = Zeroizing::new(String::with_capacity(url.len() + 200));
+    full.push_str(url);
+    for (name, value) in URL_OPTIONS {
+        if url.contains(&format!("{name}=")) {
+            continue;
+        }
+        let separator = if full.contains('?') { '&' } else { '?' };
+        full.push(separator);
+        full.push_str(name);
+        full.push('=');
+        full.push_str(value);
+    }
+    full
+}
+
+/// Only what the server or the network said about a connection is passed on, and of that nothing
+/// quoted; libpq's remarks about the URL itself are not.
+fn refused(error: ConnectionError) -> StoreError {
+    let text = match error {
+        ConnectionError::BadConnection(text) => text,
+        _ => return StoreError::Refused { reason: "the url is not understood".to_owned() },
+    };
+    if text.contains("could not translate host name") {
+        return StoreError::Unreachable { reason: "its host name is not known".to_owned() };
+    }
+    let Some((_, said)) = text.split_once(" failed: ") else {
+        return StoreError::Refused { reason: "the url is not understood".to_owned() };
+    };
+    let reason = without_quotes(said.lines().next().unwrap_or(""));
+    // FATAL is the server's own answer; of these only "starting up" and "too many" pass by themselves.
+    let passing = !reason.starts_with("FATAL")
+        || ["starting up", "shutting down", "too many", "remaining connection slots"]
+            .iter()
+            .any(|sign| reason.contains(sign));
+    if passing { StoreError::Unreachable { reason } } else { StoreError::Refused { reason } }
+}
+
+fn without_quotes(text: &str) -> String {
+    text.split('"').step_by(2).collect::<Vec<_>>().join("…").split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_limits_do_not_replace_the_operators() {
+        let url = with_options("postgres://u:p@h/db?sslmode=require&connect_timeout=9");
+        assert!(url.starts_with("postgres://u:p@h/db?sslmode=require&connect_timeout=9&keepalives_idle=10"));
+        assert_eq!(url.matches("connect_timeout").count(), 1);
+        assert!(with_options("postgres://h/db").starts_with("postgres://h/db?connect_timeout=3&"));
+    }
+
+    #[test]
+    fn errors_show_nothing_of_the_url() {
+        for url in [
+            "postgres://user:hunter2%zz@127.0.0.1/db",
+            "postgres://user:p@hunter2@127.0.0.1:1/db",
+            "postgres://user:12/hunter2@127.0.0.1:1/db",
+            "postgres://user:pa/hunter2@127.0.0.1/db",
+            "postgres://user:hunter2@127.0.0.1:1/db?hunter2=1",
+            "postgres://user:hunter2@127.0.0.1:1/db",
+            "postgres://user:hunter2@[::1/db",
+        ] {
+            let error = connect(&Secret::new(url)).err().map(|error| format!("{error} {error:?}"));
+            let text = error.unwrap_or_else(|| panic!("{url} must not connect"));
+            assert!(!text.contains("hunter2"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_told_from_an_absence() {
+        let bad = |text: &str| refused(ConnectionError::BadConnection(text.to_owned()));
+        let absent =
+            bad("connection to server at \"127.0.0.1\", port 1 failed: Connection refused\n\tIs it on?");
+        assert!(!absent.is_configuration(), "{absent}");
+        let wrong = bad(
+            "connection to server at \"h\", port 1 failed: FATAL:  password authentication failed for user \"u\"",
+        );
+        assert!(wrong.is_configuration(), "{wrong}");
+        assert!(wrong.to_string().contains("password authentication failed for user …"), "{wrong}");
+        assert!(
+            !bad("connection to server on socket \"/s\" failed: FATAL:  the database system is starting up")
+                .is_configuration()
+        );
+    }
+}

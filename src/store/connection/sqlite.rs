@@ -1,0 +1,120 @@
+//! What is peculiar to SQLite: the file and its rights, the PRAGMAs, its words for trouble.
+//!
+//! Must never open the file by other means than SQLite once SQLite has it open: closing such a
+//! handle drops all POSIX locks of the process on that file (sqlite.org/howtocorrupt.html, 2.2).
+
+use crate::store::error::StoreError;
+use diesel::connection::{Connection, SimpleConnection};
+use diesel::result::Error as DieselError;
+use diesel::sql_types::BigInt;
+use diesel::{QueryableByName, RunQueryDsl, SqliteConnection};
+use std::fs::OpenOptions;
+use std::io::ErrorKind;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+/// The waiting time comes first: SQLite's own is zero, and every later line may meet a lock.
+/// FULL, because with NORMAL the last commits may be lost with the power (stack facts 1.4).
+const PRAGMAS: &str = "PRAGMA busy_timeout = 5000; PRAGMA synchronous = FULL; \
+                       PRAGMA foreign_keys = ON; PRAGMA journal_size_limit = 67108864;";
+
+/// The application id in the file's header (sqlite.org/fileformat2.html, 1.3.19): "ORPX".
+const MARK: &str = "PRAGMA application_id = 1330794584";
+
+/// Creates the file, readable by this user alone, if it does not exist. SQLite gives the files that
+/// it puts beside it the same rights.
+pub(super) fn ensure_file(path: &Path) -> Result<(), StoreError> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    if !folder.is_dir() {
+        return Err(StoreError::FolderMissing { folder: folder.to_owned() });
+    }
+    if path.is_dir() {
+        return Err(cannot_open(path, "it is a folder"));
+    }
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(cannot_open(path, &error.to_string())),
+    }
+}
+
+/// Opens the file that is there; a vanished one is not replaced by an empty one.
+pub(super) fn connect(path: &Path) -> Result<SqliteConnection, StoreError> {
+    let Some(text) = path.to_str() else {
+        return Err(cannot_open(path, "its name is not UTF-8"));
+    };
+    let escaped = text.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    let mut connection = SqliteConnection::establish(&format!("file:{escaped}?mode=rw"))
+        .map_err(|error| cannot_open(path, &error.to_string()))?;
+    connection.batch_execute(PRAGMAS).map_err(|error| explained(path, error))?;
+    Ok(connection)
+}
+
+/// Marks the file as ours, which also shows whether it can be written, and lets readers and a
+/// writer work at the same time. Both stay with the file.
+pub(super) fn prepare(path: &Path, connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    // Beginning a transaction on a read-only file is no error, so something has to be written.
+    connection.batch_execute(MARK).map_err(|error| explained(path, error))?;
+    // SQLite does not wait for this lock by itself; two programs may start at the same moment.
+    let mut tries_left = 50;
+    loop {
+        match connection.batch_execute("PRAGMA journal_mode = WAL").map_err(|error| explained(path, error)) {
+            Err(StoreError::Busy { .. }) if tries_left > 0 => {
+                tries_left -= 1;
+                std::thread::sleep(Duration::from_millis(100));
+            }
+            answer => return answer,
+        }
+    }
+}
+
+/// Whether there are tables, but none that a migration of ours made.
+pub(super) fn is_foreign(connection: &mut SqliteConnection) -> Result<bool, DieselError> {
+    #[derive(QueryableByName)]
+    struct Tables {
+        #[diesel(sql_type = BigInt)]
+        ours: i64,
+        #[diesel(sql_type = BigInt)]
+        others: i64,
+    }
+    let tables: Tables = diesel::sql_query(
+        "SELECT COUNT(CASE WHEN name = '__diesel_schema_migrations' THEN 1 END) AS ours, \
+         COUNT(CASE WHEN name <> '__diesel_schema_migrations' THEN 1 END) AS others \
+         FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'",
+    )
+    .get_result(connection)?;
+    Ok(tables.ours == 0 && tables.others > 0)
+}
+
+/// The error behind SQLite's words (sqlite.org/rescode.html), if we know them.
+pub(super) fn explain(database: &str, text: &str) -> Option<StoreError> {
+    let database = database.to_owned();
+    let known = if text.contains("file is not a database") {
+        StoreError::NotADatabase { database }
+    } else if text.contains("malformed") {
+        StoreError::Damaged { database }
+    } else if text.contains("readonly database") {
+        StoreError::ReadOnly { database }
+    } else if text.contains("unable to open database") {
+        StoreError::CannotOpen { database, reason: text.to_owned() }
+    } else if text.contains("locked") {
+        StoreError::Busy { database }
+    } else if text.contains("disk is full") {
+        StoreError::Full { database }
+    } else {
+        return None;
+    };
+    Some(known)
+}
+
+fn explained(path: &Path, error: DieselError) -> StoreError {
+    explain(&path.display().to_string(), &error.to_string()).unwrap_or(StoreError::Query(error))
+}
+
+fn cannot_open(path: &Path, reason: &str) -> StoreError {
+    StoreError::CannotOpen { database: path.display().to_string(), reason: reason.to_owned() }
+}

@@ -1,0 +1,39 @@
+//! The schema's history: the files of `migrations/`, inside the binary, run at every opening.
+//!
+//! Must never leave a half-changed schema: everything happens in one transaction that nobody else
+//! is in, so several processes may start at once on an empty database.
+
+use super::connection::{self, AnyConnection, Lock, Place};
+use super::error::StoreError;
+use diesel::migration::{Migration, MigrationSource};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
+
+/// Brings the schema up to date.
+///
+/// # Errors
+/// [`StoreError::Newer`] when it has migrations that this program does not know, and
+/// [`StoreError::Foreign`] when the tables there are not ours; nothing is changed then.
+pub(super) fn run(place: &Place, connection: &mut AnyConnection) -> Result<(), StoreError> {
+    connection::transaction(connection, Lock::Schema, |connection| {
+        if connection::is_foreign(connection)? {
+            return Err(StoreError::Foreign { database: place.to_string() });
+        }
+        let applied = connection.applied_migrations().map_err(failed)?;
+        let ours: Vec<Box<dyn Migration<<AnyConnection as diesel::Connection>::Backend>>> =
+            MIGRATIONS.migrations().map_err(failed)?;
+        let unknown =
+            applied.iter().find(|version| ours.iter().all(|known| known.name().version() != **version));
+        if let Some(version) = unknown {
+            return Err(StoreError::Newer { database: place.to_string(), schema: version.to_string() });
+        }
+        connection.run_pending_migrations(MIGRATIONS).map_err(failed)?;
+        Ok(())
+    })
+    .map_err(|error| connection::explain(place, error))
+}
+
+fn failed(error: Box<dyn std::error::Error + Send + Sync>) -> StoreError {
+    StoreError::Migration(error.to_string())
+}

@@ -1,0 +1,118 @@
+//! The admin password: kept only as an argon2id hash, never in clear.
+//!
+//! Hashing and verifying take some 20 ms and 19 MiB on purpose: callers run them off the worker
+//! threads and bound how many run at once (stack facts S5).
+
+use super::Store;
+use super::error::StoreError;
+use super::settings;
+use crate::domain::secret::Secret;
+use argon2::password_hash::phc::PasswordHash as Phc;
+use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use argon2::{Algorithm, Argon2, Params, Version};
+use std::fmt;
+
+/// The OWASP password storage cheat sheet's least figures for argon2id: 19 MiB, two passes, one lane.
+const MEMORY_KIB: u32 = 19_456;
+const PASSES: u32 = 2;
+const LANES: u32 = 1;
+const SETTING: &str = "admin_password";
+
+/// A password's argon2id hash, with its salt and costs (a PHC string). Checks a password without
+/// the database.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PasswordHash(String);
+
+impl PasswordHash {
+    /// Hashes `password` with a new random salt.
+    ///
+    /// # Errors
+    /// When the system has no randomness or memory to give.
+    pub fn of(password: &Secret) -> Result<PasswordHash, StoreError> {
+        let failed = StoreError::Crypto("hash a password");
+        let Ok(params) = Params::new(MEMORY_KIB, PASSES, LANES, None) else { return Err(failed) };
+        match Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+            .hash_password(password.expose().as_bytes())
+        {
+            Ok(hash) => Ok(PasswordHash(hash.to_string())),
+            Err(_) => Err(failed),
+        }
+    }
+
+    /// Whether this is the hash of `password`.
+    pub fn verify(&self, password: &Secret) -> bool {
+        // The costs are those that the hash itself names, so older hashes stay valid.
+        Phc::new(&self.0)
+            .is_ok_and(|hash| Argon2::default().verify_password(password.expose().as_bytes(), &hash).is_ok())
+    }
+}
+
+impl fmt::Debug for PasswordHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PasswordHash(…)")
+    }
+}
+
+impl Store {
+    /// Whether an admin password was ever set.
+    pub fn admin_password_is_set(&self) -> Result<bool, StoreError> {
+        self.admin_password_hash().map(|hash| hash.is_some())
+    }
+
+    /// The admin password's hash, to be held in memory by who checks passwords often.
+    pub fn admin_password_hash(&self) -> Result<Option<PasswordHash>, StoreError> {
+        let text = self.pool.read(|connection| settings::get(connection, SETTING))?;
+        Ok(text.map(PasswordHash))
+    }
+
+    /// Sets the admin password, in place of an earlier one.
+    pub fn set_admin_password(&self, password: &Secret) -> Result<(), StoreError> {
+        let hash = PasswordHash::of(password)?;
+        self.pool.write(|connection| settings::put(connection, SETTING, &hash.0))
+    }
+
+    /// Sets the admin password unless one is set; says whether it did. Of several processes that
+    /// start at once on a new database, one prints the password that counts.
+    pub fn set_first_admin_password(&self, password: &Secret) -> Result<bool, StoreError> {
+        let hash = PasswordHash::of(password)?;
+        self.pool.write(|connection| settings::put_first(connection, SETTING, &hash.0))
+    }
+
+    /// Whether `password` is the admin password; false when none is set.
+    pub fn verify_admin_password(&self, password: &Secret) -> Result<bool, StoreError> {
+        Ok(self.admin_password_hash()?.is_some_and(|hash| hash.verify(password)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::testing::Bench;
+
+    #[test]
+    fn a_password_is_set_checked_and_replaced() {
+        let bench = Bench::new();
+        let store = bench.open();
+        let (first, second) = (Secret::new("first password"), Secret::new("第二 password"));
+        assert!(!store.admin_password_is_set().expect("a database"));
+        assert!(!store.verify_admin_password(&first).expect("a database"));
+        assert!(store.set_first_admin_password(&first).expect("a database"));
+        assert!(!store.set_first_admin_password(&second).expect("a database"));
+        assert!(bench.open().verify_admin_password(&first).expect("a database"));
+        store.set_admin_password(&second).expect("a database");
+        assert!(!store.verify_admin_password(&first).expect("a database"));
+        assert!(store.verify_admin_password(&second).expect("a database"));
+        assert!(!store.verify_admin_password(&Secret::new("")).expect("a database"));
+    }
+
+    #[test]
+    fn the_hash_is_argon2id_and_salted() {
+        let password = Secret::new("one password");
+        let (one, two) =
+            (PasswordHash::of(&password).expect("memory"), PasswordHash::of(&password).expect("memory"));
+        assert!(one.0.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", one.0);
+        assert_ne!(one, two);
+        assert_eq!(format!("{one:?}"), "PasswordHash(…)");
+        assert!(!PasswordHash("$argon2id$mangled".to_owned()).verify(&password));
+    }
+}

@@ -1,0 +1,83 @@
+//! The tables as Diesel sees them: the same as `migrations/` makes them, on either database.
+
+diesel::table! {
+    settings (name) {
+        name -> Text,
+        value -> Text,
+    }
+}
+
+diesel::table! {
+    accounts (id) {
+        id -> BigInt,
+        upstream_user -> Nullable<Text>,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    keys (id) {
+        id -> BigInt,
+        label -> Text,
+        hint -> Text,
+        sealed -> Nullable<Text>,
+        fingerprint -> Nullable<Text>,
+        account_id -> BigInt,
+        enabled -> Bool,
+        daily_limit -> Nullable<BigInt>,
+        used_total -> BigInt,
+        last_used -> Nullable<BigInt>,
+        fault -> Nullable<Text>,
+        created_at -> BigInt,
+        removed_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    key_days (key_id, day) {
+        key_id -> BigInt,
+        day -> Integer,
+        used -> BigInt,
+    }
+}
+
+diesel::table! {
+    listings (name) {
+        name -> Text,
+        fetched_at -> BigInt,
+        body -> Text,
+    }
+}
+
+diesel::table! {
+    usage (request_id) {
+        request_id -> Text,
+        time -> BigInt,
+        endpoint -> Text,
+        model -> Text,
+        model_served -> Nullable<Text>,
+        key_id -> Nullable<BigInt>,
+        key_label -> Nullable<Text>,
+        account_id -> Nullable<BigInt>,
+        token_id -> Nullable<BigInt>,
+        client_kind -> Text,
+        client_hint -> Nullable<Text>,
+        stream -> Bool,
+        status -> Integer,
+        outcome -> Text,
+        error_kind -> Nullable<Text>,
+        prompt_tokens -> Nullable<BigInt>,
+        completion_tokens -> Nullable<BigInt>,
+        total_tokens -> Nullable<BigInt>,
+        reasoning_tokens -> Nullable<BigInt>,
+        cached_tokens -> Nullable<BigInt>,
+        cost -> Nullable<Double>,
+        attempts -> Integer,
+        first_content_ms -> Nullable<BigInt>,
+        duration_ms -> BigInt,
+        provider -> Nullable<Text>,
+        generation_id -> Nullable<Text>,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(keys, key_days, accounts);
