@@ -78,7 +78,11 @@ impl ModelCatalog {
     }
 
     /// Takes a fetched listing over, or keeps the one there is.
-    fn take_over(&mut self, fetched: Result<Fetched, String>, context: &mut Context<ModelCatalog>) -> Result<Refreshed, String> {
+    fn take_over(
+        &mut self,
+        fetched: Result<Fetched, String>,
+        context: &mut Context<ModelCatalog>,
+    ) -> Result<Refreshed, String> {
         let taken = fetched.and_then(|fetched| {
             let chat = listing::read(fetched.chat.as_bytes(), &self.options.free_suffix)
                 .map_err(|fault| fault.to_string())?;

@@ -35,11 +35,7 @@ pub fn read(body: &[u8], suffix: &str) -> Result<Vec<Arc<Model>>, ListingFault> 
 }
 
 /// One catalog of both lists: what writes text first, then what embeds.
-pub fn joined(
-    chat: &[Arc<Model>],
-    embeddings: &[Arc<Model>],
-    fetched_at: Option<Timestamp>,
-) -> Catalog {
+pub fn joined(chat: &[Arc<Model>], embeddings: &[Arc<Model>], fetched_at: Option<Timestamp>) -> Catalog {
     Catalog::new(chat.iter().chain(embeddings).cloned().collect(), fetched_at)
 }
 
@@ -59,9 +55,9 @@ fn model(raw: &str, suffix: &str) -> Option<Model> {
         context_length: number("/context_length"),
         provider_context_length: number("/top_provider/context_length"),
         max_completion_tokens: number("/top_provider/max_completion_tokens"),
-        has_cache_price: ["input_cache_read", "input_cache_write"]
-            .iter()
-            .any(|price| pricing.and_then(|pricing| pricing.get(price)).is_some_and(|price| !price.is_null())),
+        has_cache_price: ["input_cache_read", "input_cache_write"].iter().any(|price| {
+            pricing.and_then(|pricing| pricing.get(price)).is_some_and(|price| !price.is_null())
+        }),
         reasons: supports("reasoning") || value.get("reasoning").is_some_and(Value::is_object),
         free: is_free(id, pricing, suffix),
         expires: value.get("expiration_date").and_then(Value::as_str).map(str::to_owned),
@@ -84,7 +80,10 @@ mod tests {
             {"id": "openrouter/free", "context_length": null}
         ]});
         let models = read(list.to_string().as_bytes(), ":free").expect("a list");
-        assert_eq!(models.iter().map(|model| model.id.as_str()).collect::<Vec<_>>(), ["a/b:free", "c/d", "openrouter/free"]);
+        assert_eq!(
+            models.iter().map(|model| model.id.as_str()).collect::<Vec<_>>(),
+            ["a/b:free", "c/d", "openrouter/free"]
+        );
         assert_eq!((models[0].window(), models[0].max_completion_tokens), (Some(800), None));
         assert!(models[0].free && models[0].reasons && !models[0].has_cache_price);
         assert!(!models[1].free && models[1].has_cache_price);

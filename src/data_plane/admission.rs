@@ -31,7 +31,12 @@ impl Gate {
         }
         Err(ApiError {
             retry_after: Some(Duration::from_secs(1)),
-            ..ApiError::new(503, Kind::Overloaded, "too_many_requests_in_flight", "too many requests are being served; try again shortly")
+            ..ApiError::new(
+                503,
+                Kind::Overloaded,
+                "too_many_requests_in_flight",
+                "too many requests are being served; try again shortly",
+            )
         })
     }
 

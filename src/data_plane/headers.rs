@@ -52,7 +52,14 @@ mod tests {
     fn only_listed_headers_cross() {
         let mut headers = HeaderMap::new();
         for name in TO_UPSTREAM.iter().chain(TO_CLIENT).chain(&[
-            "authorization", "cookie", "set-cookie", "x-api-key", "x-forwarded-for", "host", "connection", "server",
+            "authorization",
+            "cookie",
+            "set-cookie",
+            "x-api-key",
+            "x-forwarded-for",
+            "host",
+            "connection",
+            "server",
         ]) {
             headers.insert(HeaderName::from_static(name), HeaderValue::from_static("x"));
         }

@@ -18,6 +18,7 @@ mod record;
 mod relay;
 mod request;
 mod routes;
+mod scrub;
 
 pub use admission::Gate;
 pub use outer::guard;

@@ -126,13 +126,8 @@ impl Cooldowns {
         }
         let strikes = before.map_or(0, |rest| rest.strikes);
         let length = first.saturating_mul(1 << strikes.min(20)).min(cap.max(first));
-        let rest = Rest {
-            cause,
-            until: Some(now.after(length)),
-            strikes: strikes + 1,
-            guessed: true,
-            probe: None,
-        };
+        let rest =
+            Rest { cause, until: Some(now.after(length)), strikes: strikes + 1, guessed: true, probe: None };
         self.rests.insert(place, rest);
     }
 

@@ -8,7 +8,7 @@ use crate::domain::published::Published;
 use crate::domain::secret::Secret;
 use crate::domain::time::Clock;
 use crate::store::{Store, StoreError};
-use actix::{Addr, Arbiter, Actor};
+use actix::{Actor, Addr, Arbiter};
 
 /// The way to the KeyPool. Clones share it.
 #[derive(Clone)]

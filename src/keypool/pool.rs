@@ -32,6 +32,16 @@ pub struct Ask {
     pub tried: Vec<KeyId>,
     /// Accounts that refused this request already.
     pub refused: Vec<AccountId>,
+    /// Only this key: the attempt before never reached the upstream over the connection it took.
+    pub only: Option<KeyId>,
+}
+
+impl Ask {
+    fn passes_over(&self, key: &KeyRecord) -> bool {
+        self.only.is_some_and(|only| only != key.id)
+            || self.tried.contains(&key.id)
+            || self.refused.contains(&key.account)
+    }
 }
 
 /// The right of one attempt to use one key.
@@ -230,53 +240,42 @@ impl Pool {
         let mut usable: Vec<(usize, Candidate, Vec<Place>)> = Vec::new();
         let mut passed_over: Vec<(usize, Candidate, Vec<Place>)> = Vec::new();
         let mut earliest: Option<(Option<Timestamp>, &'static str)> = None;
-        let (mut enabled, mut left) = (0usize, 0usize);
+        let mut tried = false;
         for (index, key) in self.keys.iter().enumerate().filter(|(_, key)| key.record.enabled) {
-            enabled += 1;
-            if ask.tried.contains(&key.record.id) || ask.refused.contains(&key.record.account) {
+            let probes = match self.standing(key, &ask.model, now) {
+                Ok(probes) => probes,
+                Err(rest) => {
+                    earliest = Some(earliest.map_or(rest, |best| sooner(best, rest)));
+                    continue;
+                }
+            };
+            if ask.passes_over(&key.record) {
+                tried = true;
                 continue;
             }
-            left += 1;
             let candidate = Candidate {
                 last_taken: key.last_taken,
                 used_today: key.today.used(now.day()),
                 remaining: key.today.remaining(key.record.daily_limit, now.day()),
             };
-            match self.standing(key, &ask.model, now) {
-                Ok(probes) => match self.cooldowns.standing(&Place::KeyPath(key.record.id), now) {
-                    Standing::Free => usable.push((index, candidate, probes)),
-                    Standing::Probe => {
-                        let path = Place::KeyPath(key.record.id);
-                        usable.push((index, candidate, [probes, vec![path]].concat()));
-                    }
-                    Standing::Resting(_) => passed_over.push((index, candidate, probes)),
-                },
-                Err((until, cause)) => {
-                    let sooner = match (&earliest, until) {
-                        (None, _) | (Some((None, _)), Some(_)) => true,
-                        (Some((Some(best), _)), Some(until)) => until < *best,
-                        (Some(_), None) => false,
-                    };
-                    if sooner {
-                        earliest = Some((until, cause));
-                    }
-                }
+            let path = Place::KeyPath(key.record.id);
+            match self.cooldowns.standing(&path, now) {
+                Standing::Free => usable.push((index, candidate, probes)),
+                Standing::Probe => usable.push((index, candidate, [probes, vec![path]].concat())),
+                Standing::Resting(_) => passed_over.push((index, candidate, probes)),
             }
         }
         // A key that is only passed over is better than none.
         let mut choices = if usable.is_empty() { passed_over } else { usable };
         let candidates: Vec<Candidate> = choices.iter().map(|(_, candidate, _)| *candidate).collect();
-        match self.strategy.choose(&candidates, chance) {
-            Some(chosen) => {
+        match (self.strategy.choose(&candidates, chance), earliest) {
+            (Some(chosen), _) => {
                 let (index, _, probes) = choices.swap_remove(chosen);
                 Ok((index, probes))
             }
-            None if enabled == 0 => Err(NoKey::NoneConfigured),
-            None if left == 0 => Err(NoKey::AllTried),
-            None => {
-                let (until, cause) = earliest.unwrap_or((None, "unknown"));
-                Err(NoKey::AllResting { until, cause })
-            }
+            (None, _) if tried => Err(NoKey::AllTried),
+            (None, Some((until, cause))) => Err(NoKey::AllResting { until, cause }),
+            (None, None) => Err(NoKey::NoneConfigured),
         }
     }
 
@@ -426,6 +425,18 @@ impl Pool {
             .find_map(|place| self.cooldowns.get(place, now).cloned())
             .or_else(|| spent.then(|| Rest::stated("key_daily_limit", Some(now.day().end()))));
         KeyView { record, in_flight: key.in_flight, rest }
+    }
+}
+
+/// Of two rests the one that ends first; one that waits for the operator ends last.
+fn sooner(
+    one: (Option<Timestamp>, &'static str),
+    other: (Option<Timestamp>, &'static str),
+) -> (Option<Timestamp>, &'static str) {
+    match (one.0, other.0) {
+        (Some(first), Some(second)) if second < first => other,
+        (None, Some(_)) => other,
+        _ => one,
     }
 }
 

@@ -6,6 +6,7 @@ use super::Store;
 use super::connection::AnyConnection;
 use super::error::StoreError;
 use super::schema::{accounts, key_days, keys};
+use super::settings;
 use super::text::storable;
 use crate::domain::ids::{AccountId, KeyId};
 use crate::domain::key::{KeyRecord, KeyUse, NewKey, StoredKey};
@@ -14,6 +15,9 @@ use diesel::dsl::max;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Integer};
 use std::collections::BTreeMap;
+
+/// The setting that rises with each edit of the keys.
+const REVISION_SETTING: &str = "keys_revision";
 
 /// What to change about a key; `None` leaves it as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,6 +29,13 @@ pub struct KeyEdit {
 }
 
 impl Store {
+    /// A number that rises with each edit of the keys, but not with their counts: whoever holds them in
+    /// memory reads them again when it has changed.
+    pub fn keys_revision(&self) -> Result<i64, StoreError> {
+        let text = self.pool.read(|connection| settings::get(connection, REVISION_SETTING))?;
+        Ok(text.and_then(|text| text.parse().ok()).unwrap_or(0))
+    }
+
     /// Every key with its secret and its counts for `day`, in the order they were added.
     ///
     /// # Errors
@@ -86,6 +97,7 @@ impl Store {
                     keys::created_at.eq(now.millis()),
                 ))
                 .execute(connection)?;
+            settings::count_up(connection, REVISION_SETTING)?;
             Ok(record)
         })
     }
@@ -104,7 +116,8 @@ impl Store {
                         keys::removed_at.eq(now.millis()),
                     ))
                     .execute(connection)?;
-            expect_one(id, changed)
+            expect_one(id, changed)?;
+            settings::count_up(connection, REVISION_SETTING)
         })
     }
 
@@ -115,7 +128,8 @@ impl Store {
                 diesel::update(keys::table.filter(keys::id.eq(id.0)).filter(keys::removed_at.is_null()))
                     .set(keys::enabled.eq(enabled))
                     .execute(connection)?;
-            expect_one(id, changed)
+            expect_one(id, changed)?;
+            settings::count_up(connection, REVISION_SETTING)
         })
     }
 
@@ -126,7 +140,8 @@ impl Store {
                 diesel::update(keys::table.filter(keys::id.eq(id.0)).filter(keys::removed_at.is_null()))
                     .set(keys::fault.eq(fault.map(storable)))
                     .execute(connection)?;
-            expect_one(id, changed)
+            expect_one(id, changed)?;
+            settings::count_up(connection, REVISION_SETTING)
         })
     }
 
@@ -146,7 +161,7 @@ impl Store {
                     .set(keys::daily_limit.eq(limit.map(i64::from)))
                     .execute(connection)?;
             }
-            Ok(())
+            settings::count_up(connection, REVISION_SETTING)
         })
     }
 

@@ -35,3 +35,14 @@ pub(super) fn put_first(connection: &mut AnyConnection, name: &str, value: &str)
             .execute(connection)?;
     Ok(inserted == 1)
 }
+
+/// Adds one to the number of this name.
+pub(super) fn count_up(connection: &mut AnyConnection, name: &str) -> Result<(), StoreError> {
+    diesel::sql_query(
+        "INSERT INTO settings (name, value) VALUES ($1, '1') ON CONFLICT (name) DO UPDATE SET \
+         value = CAST(CAST(settings.value AS BIGINT) + 1 AS TEXT)",
+    )
+    .bind::<Text, _>(name)
+    .execute(connection)?;
+    Ok(())
+}

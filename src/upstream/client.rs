@@ -180,8 +180,7 @@ impl Client {
         } else {
             request.content_type("application/json").send_body(Slices::new(&call.body))
         };
-        let response =
-            timeout_at(deadline, sending).await.map_err(|_| TransportFault::HeadTimeout)??;
+        let response = timeout_at(deadline, sending).await.map_err(|_| TransportFault::HeadTimeout)??;
         Ok(Answer {
             status: response.status().as_u16(),
             headers: response.headers().clone(),
@@ -276,10 +275,7 @@ impl MessageBody for Slices {
         BodySize::Sized(self.length)
     }
 
-    fn poll_next(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
         Poll::Ready(self.left.pop_front().map(Ok))
     }
 }

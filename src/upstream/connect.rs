@@ -81,4 +81,3 @@ fn tuned<R>(connection: Connection<R, TcpStream>) -> Connection<R, TcpStream> {
     let _ = socket.set_tcp_user_timeout(Some(Duration::from_secs(30)));
     connection
 }
-

@@ -58,9 +58,12 @@ mod tests {
 
     #[test]
     fn every_dialect_is_read() {
-        let chat = tokens(&json!({"prompt_tokens": 21, "completion_tokens": 7, "total_tokens": 28, "cost": 0.5,
-            "prompt_tokens_details": {"cached_tokens": 3}, "completion_tokens_details": {"reasoning_tokens": 5}}));
-        let responses = tokens(&json!({"input_tokens": 21, "output_tokens": 7, "total_tokens": 28, "cost": 0.5,
+        let chat = tokens(
+            &json!({"prompt_tokens": 21, "completion_tokens": 7, "total_tokens": 28, "cost": 0.5,
+            "prompt_tokens_details": {"cached_tokens": 3}, "completion_tokens_details": {"reasoning_tokens": 5}}),
+        );
+        let responses =
+            tokens(&json!({"input_tokens": 21, "output_tokens": 7, "total_tokens": 28, "cost": 0.5,
             "input_tokens_details": {"cached_tokens": 3}, "output_tokens_details": {"reasoning_tokens": 5}}));
         let messages = tokens(&json!({"input_tokens": 21, "output_tokens": 7, "cache_read_input_tokens": 3}));
         assert_eq!(chat, responses);

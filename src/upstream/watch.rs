@@ -256,11 +256,10 @@ impl Watch {
         }
         match event.get("type").and_then(Value::as_str) {
             Some("message_stop") => Sight::Done,
-            Some("error") => {
-                Sight::Error(error_body(event.get("error").cloned().unwrap_or(Value::Null)))
-            }
+            Some("error") => Sight::Error(error_body(event.get("error").cloned().unwrap_or(Value::Null))),
             Some("message_start" | "ping" | "message_delta" | "content_block_stop") => Sight::Quiet,
-            Some("content_block_start") => match event.pointer("/content_block/type").and_then(Value::as_str) {
+            Some("content_block_start") => match event.pointer("/content_block/type").and_then(Value::as_str)
+            {
                 Some("text" | "thinking") => Sight::Quiet,
                 _ => Sight::Content,
             },

@@ -94,8 +94,14 @@ fn by_type(error: &Value) -> u16 {
     let named = [metadata, error.get("error_type"), error.get("type"), error.get("code")];
     let name = named.into_iter().flatten().find_map(Value::as_str).unwrap_or_default();
     match name {
-        "context_length_exceeded" | "max_tokens_exceeded" | "token_limit_exceeded" | "string_too_long"
-        | "invalid_request" | "invalid_request_error" | "invalid_prompt" | "invalid_image" => 400,
+        "context_length_exceeded"
+        | "max_tokens_exceeded"
+        | "token_limit_exceeded"
+        | "string_too_long"
+        | "invalid_request"
+        | "invalid_request_error"
+        | "invalid_prompt"
+        | "invalid_image" => 400,
         "authentication" | "authentication_error" => 401,
         "payment_required" | "billing_error" => 402,
         "permission_denied" | "permission_error" | "content_policy_violation" | "refusal" => 403,

@@ -37,7 +37,10 @@ pub(super) fn pause(rest: Rest, refusal: &Refusal, now: Timestamp) -> Pause {
         Rest::Stated(usual) => stated(refusal, now).map_or(Pause::For(usual), Pause::Until),
         Rest::Day => Pause::Until(reset(refusal, now).unwrap_or_else(|| now.day().end()).after(MARGIN)),
         Rest::Minute => Pause::Until(
-            reset(refusal, now).or_else(|| stated(refusal, now)).unwrap_or_else(|| now.next_minute()).after(MARGIN),
+            reset(refusal, now)
+                .or_else(|| stated(refusal, now))
+                .unwrap_or_else(|| now.next_minute())
+                .after(MARGIN),
         ),
         Rest::Interval => interval(&refusal.message, now).map_or(Pause::Operator, Pause::Until),
     }
@@ -50,9 +53,9 @@ pub fn retry_after(refusal: &Refusal, now: Timestamp) -> Option<Timestamp> {
 
 fn stated(refusal: &Refusal, now: Timestamp) -> Option<Timestamp> {
     let error = &refusal.error;
-    let number = |path: &str| error.pointer(path).and_then(|value| {
-        value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())
-    });
+    let number = |path: &str| {
+        error.pointer(path).and_then(|value| value.as_f64().or_else(|| value.as_str()?.trim().parse().ok()))
+    };
     let seconds = refusal
         .retry_after
         .as_deref()

@@ -61,19 +61,12 @@ const fn secs(seconds: u64) -> Rest {
     Rest::Stated(Duration::from_secs(seconds))
 }
 
-const fn row(
-    cause: Cause,
-    matches: fn(&Facts<'_>) -> bool,
-    scope: Scope,
-    rest: Rest,
-    next: Next,
-) -> Row {
+const fn row(cause: Cause, matches: fn(&Facts<'_>) -> bool, scope: Scope, rest: Rest, next: Next) -> Row {
     Row { cause, matches, scope, rest, next }
 }
 
 /// What no row names: the request's own fault if a client error, else the upstream's.
-pub(super) const UNKNOWN: Row =
-    row("upstream_error", |_| true, Scope::Path, secs(5), Next::Again);
+pub(super) const UNKNOWN: Row = row("upstream_error", |_| true, Scope::Path, secs(5), Next::Again);
 
 #[rustfmt::skip]
 pub(super) static ROWS: &[Row] = &[

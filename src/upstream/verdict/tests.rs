@@ -35,42 +35,262 @@ fn each_row_has_its_signal() {
     let none = || json!({});
     let table: Vec<(u16, Value, &str, Scope, Pause, Next)> = vec![
         (401, error("User not found.", none()), "key_rejected", Scope::Key, Pause::Operator, Next::OtherKey),
-        (401, error("No auth credentials found", none()), "key_rejected", Scope::Key, Pause::Operator, Next::OtherKey),
-        (401, error("Missing Authentication header", none()), "missing_authorization", Scope::Request, Pause::None, Next::GiveBack),
-        (403, error("Key limit exceeded (daily limit). Manage it", none()), "key_limit", Scope::Key, until("2026-10-11T00:00:01Z"), Next::OtherKey),
-        (403, error("Key limit exceeded (weekly limit)", none()), "key_limit", Scope::Key, until("2026-10-12T00:00:01Z"), Next::OtherKey),
-        (403, error("Key limit exceeded (monthly limit)", none()), "key_limit", Scope::Key, until("2026-11-01T00:00:01Z"), Next::OtherKey),
-        (403, error("Key limit exceeded (total limit)", none()), "key_limit", Scope::Key, Pause::Operator, Next::OtherKey),
-        (402, error("more credits", limit("openrouter_key_limit")), "key_limit", Scope::Key, Pause::Operator, Next::OtherKey),
-        (402, error("in-flight", limit("openrouter_in_flight_budget")), "in_flight_budget", Scope::Account, seconds(5), Next::OtherAccount),
-        (402, error("Insufficient credits", none()), "negative_balance", Scope::Account, seconds(3600), Next::OtherAccount),
-        (403, error("Workspace daily budget of $5 exceeded", none()), "workspace_budget", Scope::Account, until("2026-10-11T00:00:01Z"), Next::OtherAccount),
-        (403, error("flagged", json!({"reasons": ["x"]})), "moderation", Scope::Request, Pause::None, Next::GiveBack),
-        (403, error("blocked", json!({"error_type": "refusal"})), "content_policy", Scope::Request, Pause::None, Next::GiveBack),
-        (403, error("only available on agentic harnesses", none()), "model_gated", Scope::Model, seconds(21600), Next::OtherModel),
-        (403, error("confirm", json!({"missing_attestation_types": ["a"]})), "attestation_missing", Scope::AccountModel, seconds(21600), Next::OtherAccount),
-        (403, error("Only management keys can", none()), "key_cannot_infer", Scope::Key, Pause::Operator, Next::OtherKey),
+        (
+            401,
+            error("No auth credentials found", none()),
+            "key_rejected",
+            Scope::Key,
+            Pause::Operator,
+            Next::OtherKey,
+        ),
+        (
+            401,
+            error("Missing Authentication header", none()),
+            "missing_authorization",
+            Scope::Request,
+            Pause::None,
+            Next::GiveBack,
+        ),
+        (
+            403,
+            error("Key limit exceeded (daily limit). Manage it", none()),
+            "key_limit",
+            Scope::Key,
+            until("2026-10-11T00:00:01Z"),
+            Next::OtherKey,
+        ),
+        (
+            403,
+            error("Key limit exceeded (weekly limit)", none()),
+            "key_limit",
+            Scope::Key,
+            until("2026-10-12T00:00:01Z"),
+            Next::OtherKey,
+        ),
+        (
+            403,
+            error("Key limit exceeded (monthly limit)", none()),
+            "key_limit",
+            Scope::Key,
+            until("2026-11-01T00:00:01Z"),
+            Next::OtherKey,
+        ),
+        (
+            403,
+            error("Key limit exceeded (total limit)", none()),
+            "key_limit",
+            Scope::Key,
+            Pause::Operator,
+            Next::OtherKey,
+        ),
+        (
+            402,
+            error("more credits", limit("openrouter_key_limit")),
+            "key_limit",
+            Scope::Key,
+            Pause::Operator,
+            Next::OtherKey,
+        ),
+        (
+            402,
+            error("in-flight", limit("openrouter_in_flight_budget")),
+            "in_flight_budget",
+            Scope::Account,
+            seconds(5),
+            Next::OtherAccount,
+        ),
+        (
+            402,
+            error("Insufficient credits", none()),
+            "negative_balance",
+            Scope::Account,
+            seconds(3600),
+            Next::OtherAccount,
+        ),
+        (
+            403,
+            error("Workspace daily budget of $5 exceeded", none()),
+            "workspace_budget",
+            Scope::Account,
+            until("2026-10-11T00:00:01Z"),
+            Next::OtherAccount,
+        ),
+        (
+            403,
+            error("flagged", json!({"reasons": ["x"]})),
+            "moderation",
+            Scope::Request,
+            Pause::None,
+            Next::GiveBack,
+        ),
+        (
+            403,
+            error("blocked", json!({"error_type": "refusal"})),
+            "content_policy",
+            Scope::Request,
+            Pause::None,
+            Next::GiveBack,
+        ),
+        (
+            403,
+            error("only available on agentic harnesses", none()),
+            "model_gated",
+            Scope::Model,
+            seconds(21600),
+            Next::OtherModel,
+        ),
+        (
+            403,
+            error("confirm", json!({"missing_attestation_types": ["a"]})),
+            "attestation_missing",
+            Scope::AccountModel,
+            seconds(21600),
+            Next::OtherAccount,
+        ),
+        (
+            403,
+            error("Only management keys can", none()),
+            "key_cannot_infer",
+            Scope::Key,
+            Pause::Operator,
+            Next::OtherKey,
+        ),
         (403, error("no", none()), "forbidden", Scope::Request, Pause::None, Next::GiveBack),
-        (404, error("No endpoints found matching your data policy", none()), "data_policy", Scope::AccountModel, seconds(21600), Next::OtherAccount),
-        (404, error("No endpoints found that support tool use.", none()), "no_matching_endpoint", Scope::Request, Pause::None, Next::GiveBack),
-        (404, error("No endpoints found for a/b.", none()), "model_gone", Scope::Model, seconds(300), Next::OtherModel),
-        (400, error("a/b is not a valid model ID", none()), "model_gone", Scope::Model, seconds(300), Next::OtherModel),
-        (400, error("Provider returned error", json!({"provider_name": "X"})), "provider_rejected_request", Scope::Request, Pause::None, Next::GiveBack),
-        (400, error("rate limit of credits", none()), "request_rejected", Scope::Request, Pause::None, Next::GiveBack),
+        (
+            404,
+            error("No endpoints found matching your data policy", none()),
+            "data_policy",
+            Scope::AccountModel,
+            seconds(21600),
+            Next::OtherAccount,
+        ),
+        (
+            404,
+            error("No endpoints found that support tool use.", none()),
+            "no_matching_endpoint",
+            Scope::Request,
+            Pause::None,
+            Next::GiveBack,
+        ),
+        (
+            404,
+            error("No endpoints found for a/b.", none()),
+            "model_gone",
+            Scope::Model,
+            seconds(300),
+            Next::OtherModel,
+        ),
+        (
+            400,
+            error("a/b is not a valid model ID", none()),
+            "model_gone",
+            Scope::Model,
+            seconds(300),
+            Next::OtherModel,
+        ),
+        (
+            400,
+            error("Provider returned error", json!({"provider_name": "X"})),
+            "provider_rejected_request",
+            Scope::Request,
+            Pause::None,
+            Next::GiveBack,
+        ),
+        (
+            400,
+            error("rate limit of credits", none()),
+            "request_rejected",
+            Scope::Request,
+            Pause::None,
+            Next::GiveBack,
+        ),
         (413, error("large", none()), "request_rejected", Scope::Request, Pause::None, Next::GiveBack),
         (422, error("bad", none()), "request_rejected", Scope::Request, Pause::None, Next::GiveBack),
-        (429, error("x", limit("openrouter_free_tier_daily")), "free_daily_limit", Scope::Account, until("2026-10-11T00:00:01Z"), Next::OtherAccount),
-        (429, error("free-models-per-day-high-balance.", none()), "free_daily_limit", Scope::Account, until("2026-10-11T00:00:01Z"), Next::OtherAccount),
-        (429, error("Rate limit exceeded: free-models-per-min. ", none()), "free_minute_limit", Scope::Account, until("2026-10-10T12:01:01Z"), Next::OtherAccount),
-        (429, error("Provider returned error", json!({"raw": "free-models-per-day of ours", "provider_name": "P"})), "provider_capacity", Scope::Model, seconds(30), Next::OtherModel),
-        (429, json!({"error": {"message": "x", "metadata": {"headers": {"X-RateLimit-Reset": "1791633720000"}}}}), "account_rate_limit", Scope::Account, until("2026-10-10T12:02:01Z"), Next::OtherAccount),
-        (429, error("Rate limit exceeded", none()), "rate_limited", Scope::Key, seconds(30), Next::OtherAccountOnce),
-        (429, json!("<html>error code: 1015</html>"), "shut_out", Scope::Everything, seconds(30), Next::GiveBack),
-        (500, error("Internal Server Error", none()), "upstream_failed", Scope::Path, seconds(5), Next::Again),
-        (502, error("Provider returned error", none()), "model_unavailable", Scope::Model, seconds(5), Next::Again),
+        (
+            429,
+            error("x", limit("openrouter_free_tier_daily")),
+            "free_daily_limit",
+            Scope::Account,
+            until("2026-10-11T00:00:01Z"),
+            Next::OtherAccount,
+        ),
+        (
+            429,
+            error("free-models-per-day-high-balance.", none()),
+            "free_daily_limit",
+            Scope::Account,
+            until("2026-10-11T00:00:01Z"),
+            Next::OtherAccount,
+        ),
+        (
+            429,
+            error("Rate limit exceeded: free-models-per-min. ", none()),
+            "free_minute_limit",
+            Scope::Account,
+            until("2026-10-10T12:01:01Z"),
+            Next::OtherAccount,
+        ),
+        (
+            429,
+            error(
+                "Provider returned error",
+                json!({"raw": "free-models-per-day of ours", "provider_name": "P"}),
+            ),
+            "provider_capacity",
+            Scope::Model,
+            seconds(30),
+            Next::OtherModel,
+        ),
+        (
+            429,
+            json!({"error": {"message": "x", "metadata": {"headers": {"X-RateLimit-Reset": "1791633720000"}}}}),
+            "account_rate_limit",
+            Scope::Account,
+            until("2026-10-10T12:02:01Z"),
+            Next::OtherAccount,
+        ),
+        (
+            429,
+            error("Rate limit exceeded", none()),
+            "rate_limited",
+            Scope::Key,
+            seconds(30),
+            Next::OtherAccountOnce,
+        ),
+        (
+            429,
+            json!("<html>error code: 1015</html>"),
+            "shut_out",
+            Scope::Everything,
+            seconds(30),
+            Next::GiveBack,
+        ),
+        (
+            500,
+            error("Internal Server Error", none()),
+            "upstream_failed",
+            Scope::Path,
+            seconds(5),
+            Next::Again,
+        ),
+        (
+            502,
+            error("Provider returned error", none()),
+            "model_unavailable",
+            Scope::Model,
+            seconds(5),
+            Next::Again,
+        ),
         (502, json!("<html>502</html>"), "upstream_failed", Scope::Path, seconds(5), Next::Again),
         (307, json!(""), "upstream_redirected", Scope::Path, seconds(5), Next::Again),
-        (529, error("Provider returned error", none()), "model_unavailable", Scope::Model, seconds(5), Next::Again),
+        (
+            529,
+            error("Provider returned error", none()),
+            "model_unavailable",
+            Scope::Model,
+            seconds(5),
+            Next::Again,
+        ),
     ];
     for (status, body, cause, scope, pause, next) in table {
         let verdict = judge(&refusal(status, &[], &body), true, now());
@@ -98,7 +318,8 @@ fn stated_ends_win_and_are_held_within_reason() {
     let daily = error("x", json!({"limit_source": "openrouter_free_tier_daily"}));
     let reset = |text: &str| judge(&refusal(429, &[("x-ratelimit-reset", text)], &daily), true, now()).pause;
     let midnight = until("2026-10-11T00:00:01Z");
-    for text in ["1791676800000", "1791676800", "2026-10-11T00:00:00Z", "rubbish", "-1", "1", "1600000000000"] {
+    for text in ["1791676800000", "1791676800", "2026-10-11T00:00:00Z", "rubbish", "-1", "1", "1600000000000"]
+    {
         let expected = if text == "1" { until("2026-10-10T12:00:32Z") } else { midnight };
         assert_eq!(reset(text), expected, "{text}");
     }
@@ -108,7 +329,10 @@ fn stated_ends_win_and_are_held_within_reason() {
 #[test]
 fn an_error_inside_a_200_is_judged_by_its_code() {
     let cases = [
-        (json!({"error": {"code": 429, "message": "free-models-per-day"}, "user_id": "u"}), "free_daily_limit"),
+        (
+            json!({"error": {"code": 429, "message": "free-models-per-day"}, "user_id": "u"}),
+            "free_daily_limit",
+        ),
         (json!({"error": {"code": "server_error", "message": "x"}}), "model_unavailable"),
         (json!({"error": {"message": "x", "http_status": 429, "availability": {}}}), "provider_capacity"),
         (json!({"error": {"type": "overloaded_error", "message": "x"}}), "model_unavailable"),
@@ -157,8 +381,9 @@ fn recorded_refusals_get_the_fault_they_state() {
             .collect();
         let judged = if status == 200 {
             let body = case["body"].to_string();
-            let (_, error) = crate::upstream::watch::whole(crate::domain::dialect::Dialect::Chat, body.as_bytes())
-                .expect("a JSON body");
+            let (_, error) =
+                crate::upstream::watch::whole(crate::domain::dialect::Dialect::Chat, body.as_bytes())
+                    .expect("a JSON body");
             Refusal::in_band(error.expect("an error inside the 200"))
         } else {
             refusal(status, &headers, &case["body"])

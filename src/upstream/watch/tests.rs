@@ -9,7 +9,9 @@ fn event(value: &Value) -> Vec<u8> {
 }
 
 fn delta(delta: Value) -> Vec<u8> {
-    event(&json!({"id": "gen-1", "model": "a/b:free", "provider": "P", "choices": [{"index": 0, "delta": delta}]}))
+    event(
+        &json!({"id": "gen-1", "model": "a/b:free", "provider": "P", "choices": [{"index": 0, "delta": delta}]}),
+    )
 }
 
 #[test]
@@ -83,7 +85,8 @@ fn messages_and_responses_have_their_own_events() {
     assert_eq!(watch.event(&event(&start)), Sight::Quiet);
     let text = json!({"type": "content_block_delta", "delta": {"type": "text_delta", "text": "a"}});
     assert_eq!(watch.event(&event(&text)), Sight::Content);
-    let end = json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 4}});
+    let end =
+        json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 4}});
     assert_eq!(watch.event(&event(&end)), Sight::Quiet);
     assert_eq!(watch.event(b"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"), Sight::Done);
     assert_eq!(watch.seen().tokens.total, Some(13));

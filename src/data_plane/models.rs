@@ -1,0 +1,151 @@
+//! The models that a client may use: OpenAI's shape with OpenRouter's fields kept.
+
+use super::Plane;
+use super::errors::{ApiError, Kind};
+use super::outer::request_id;
+use crate::domain::model::{Catalog, Model};
+use actix_web::http::header;
+use actix_web::web::{Data, Path};
+use actix_web::{HttpRequest, HttpResponse};
+use bytes::Bytes;
+use serde_json::Value;
+use std::cell::RefCell;
+use std::fmt::Write;
+use std::rc::Rc;
+use std::sync::{Arc, Weak};
+
+/// The list as it was last built on this thread: it changes only with the catalog.
+#[derive(Clone, Default)]
+pub struct Cache(Rc<RefCell<Option<Built>>>);
+
+struct Built {
+    of: Weak<Catalog>,
+    body: Bytes,
+    etag: String,
+}
+
+/// `GET /v1/models`.
+pub async fn list(request: HttpRequest, plane: Data<Plane>) -> HttpResponse {
+    if let Err(error) = plane.access.check(request.headers()).await {
+        return error.response(None, &request_id(&request).to_string());
+    }
+    let catalog = plane.catalog.get();
+    if catalog.is_empty() {
+        return no_list().response(None, &request_id(&request).to_string());
+    }
+    let (body, etag) = plane.models.list(&catalog, plane.options.free_rule.is_some());
+    let known = request.headers().get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    if known.is_some_and(|known| known.split(',').any(|one| one.trim().trim_start_matches("W/") == etag)) {
+        return HttpResponse::NotModified().insert_header((header::ETAG, etag)).finish();
+    }
+    HttpResponse::Ok()
+        .insert_header((header::CONTENT_TYPE, "application/json"))
+        .insert_header((header::ETAG, etag))
+        .body(body)
+}
+
+/// `GET /v1/models/{author}/{slug}`, the slash raw or as `%2F`.
+pub async fn one(request: HttpRequest, id: Path<String>, plane: Data<Plane>) -> HttpResponse {
+    let request_id = request_id(&request).to_string();
+    if let Err(error) = plane.access.check(request.headers()).await {
+        return error.response(None, &request_id);
+    }
+    let catalog = plane.catalog.get();
+    let only_free = plane.options.free_rule.is_some();
+    match catalog.get(&id).filter(|model| model.free || !only_free) {
+        Some(model) => HttpResponse::Ok()
+            .insert_header((header::CONTENT_TYPE, "application/json"))
+            .body(in_openai_shape(model)),
+        None if catalog.is_empty() => no_list().response(None, &request_id),
+        None => {
+            let message = "no such model is on offer here; `GET /v1/models` lists them";
+            ApiError::new(404, Kind::NotFound, "model_not_found", message).response(None, &request_id)
+        }
+    }
+}
+
+fn no_list() -> ApiError {
+    let message = "the upstream's model list could not be fetched yet; try again shortly";
+    ApiError {
+        retry_after: Some(std::time::Duration::from_secs(2)),
+        ..ApiError::new(503, Kind::Overloaded, "no_model_list", message)
+    }
+}
+
+impl Cache {
+    /// The body and its entity tag.
+    fn list(&self, catalog: &Arc<Catalog>, only_free: bool) -> (Bytes, String) {
+        let mut cached = self.0.borrow_mut();
+        let current = cached.as_ref().filter(|built| std::ptr::eq(built.of.as_ptr(), Arc::as_ptr(catalog)));
+        if let Some(built) = current {
+            return (built.body.clone(), built.etag.clone());
+        }
+        let body = Bytes::from(render(catalog, only_free));
+        let hash = openssl::sha::sha256(&body);
+        let mut etag = String::from("\"");
+        for byte in hash.iter().take(12) {
+            let _ = write!(etag, "{byte:02x}");
+        }
+        etag.push('"');
+        *cached = Some(Built { of: Arc::downgrade(catalog), body: body.clone(), etag: etag.clone() });
+        (body, etag)
+    }
+}
+
+/// OpenRouter's SDK needs `total_count` and `links` beside OpenAI's two members.
+fn render(catalog: &Catalog, only_free: bool) -> String {
+    let models: Vec<String> = catalog
+        .all()
+        .iter()
+        .filter(|model| model.free || !only_free)
+        .map(|model| in_openai_shape(model))
+        .collect();
+    let (count, data) = (models.len(), models.join(","));
+    format!("{{\"object\":\"list\",\"data\":[{data}],\"total_count\":{count},\"links\":{{\"next\":null}}}}")
+}
+
+/// The upstream's own object, byte for byte, with the members that OpenAI's SDKs expect before it.
+fn in_openai_shape(model: &Model) -> String {
+    let known: Value = serde_json::from_str(&model.raw).unwrap_or_default();
+    let mut added = String::new();
+    if known.get("object").is_none() {
+        added.push_str("\"object\":\"model\",");
+    }
+    if known.get("created").is_none() {
+        let _ = write!(added, "\"created\":{},", model.created);
+    }
+    if known.get("owned_by").is_none() {
+        let _ = write!(added, "\"owned_by\":{},", Value::from(model.owner()));
+    }
+    let members = model.raw.trim().strip_prefix('{').unwrap_or("}");
+    format!("{{{added}{members}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_upstreams_fields_are_kept_and_openais_added() {
+        let raw = r#"{"id":"a/b:free","created":7,"pricing":{"prompt":"0.000"}}"#;
+        let model = Model {
+            id: "a/b:free".to_owned(),
+            raw: raw.into(),
+            created: 7,
+            context_length: None,
+            provider_context_length: None,
+            max_completion_tokens: None,
+            has_cache_price: false,
+            reasons: false,
+            free: true,
+            expires: None,
+        };
+        let paid = Model { id: "c/d".to_owned(), free: false, ..model.clone() };
+        let catalog = Arc::new(Catalog::new(vec![Arc::new(model), Arc::new(paid)], None));
+        let cache = Cache::default();
+        let (body, etag) = cache.list(&catalog, true);
+        let expected = r#"{"object":"list","data":[{"object":"model","owned_by":"a","id":"a/b:free","created":7,"pricing":{"prompt":"0.000"}}],"total_count":1,"links":{"next":null}}"#;
+        assert_eq!(body, expected);
+        assert_eq!(cache.list(&catalog, true), (body, etag));
+    }
+}

@@ -1,0 +1,44 @@
+//! Around every route: a request id on each answer, and a panic becomes a 500 instead of silence
+//! (stack facts B11).
+
+use super::Plane;
+use super::errors::{ApiError, Kind};
+use crate::domain::ids::RequestId;
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::middleware::Next;
+use actix_web::web::Data;
+use actix_web::{Error, HttpMessage, HttpRequest};
+use futures_util::FutureExt;
+use std::panic::AssertUnwindSafe;
+
+/// The middleware of this plane.
+pub async fn guard(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let at = request.app_data::<Data<Plane>>().map(|plane| plane.clock.now());
+    let id = RequestId::new(at.unwrap_or(crate::domain::time::Timestamp::from_millis(0)));
+    request.extensions_mut().insert(id);
+    let kept = request.request().clone();
+    let mut response = match AssertUnwindSafe(next.call(request)).catch_unwind().await {
+        Ok(served) => served?.map_into_boxed_body(),
+        Err(_) => {
+            log::error!("request {id}: a handler panicked");
+            let message = "this proxy failed; tell its operator the request id";
+            let error = ApiError::new(500, Kind::Internal, "internal_error", message);
+            ServiceResponse::new(kept, error.response(None, &id.to_string()))
+        }
+    };
+    if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
+        response.headers_mut().insert(HeaderName::from_static("x-request-id"), value);
+    }
+    Ok(response)
+}
+
+/// The id that [`guard`] gave this request.
+pub fn request_id(request: &HttpRequest) -> RequestId {
+    let given = request.extensions().get::<RequestId>().copied();
+    given.unwrap_or_else(|| RequestId::new(crate::domain::time::Timestamp::from_millis(0)))
+}

@@ -1,0 +1,130 @@
+//! The record of one request on its way to becoming a row: written exactly once, whatever ends it.
+
+use super::errors::ApiError;
+use crate::domain::dialect::Dialect;
+use crate::domain::ids::RequestId;
+use crate::domain::time::Clock;
+use crate::domain::usage::{Client, Outcome, UsageRow};
+use crate::keypool::Lease;
+use crate::upstream::watch::Seen;
+use crate::usage::UsageHandle;
+use std::time::Duration;
+
+/// The status of a request whose client left before it was sent any.
+const CLIENT_LEFT: u16 = 499;
+
+/// Holds the row until the request ends. Dropped before it was finished, it says that the client left.
+pub struct Record {
+    row: Option<UsageRow>,
+    began: Duration,
+    clock: Clock,
+    usage: UsageHandle,
+}
+
+impl Record {
+    /// For a request that arrives now.
+    pub fn begin(id: RequestId, dialect: Dialect, clock: &Clock, usage: &UsageHandle) -> Record {
+        let endpoint = dialect.path().trim_start_matches('/');
+        Record {
+            row: Some(UsageRow::begin(id, clock.now(), endpoint)),
+            began: clock.elapsed(),
+            clock: clock.clone(),
+            usage: usage.clone(),
+        }
+    }
+
+    fn note(&mut self, change: impl FnOnce(&mut UsageRow)) {
+        if let Some(row) = &mut self.row {
+            change(row);
+        }
+    }
+
+    /// By what right the client came in.
+    pub fn client(&mut self, client: &Client) {
+        self.note(|row| {
+            row.client_kind = client.kind().to_owned();
+            row.client_hint = client.hint().map(str::to_owned);
+            row.token_id = client.token_id();
+        });
+    }
+
+    /// What it asks for.
+    pub fn asked(&mut self, model: &str, stream: bool) {
+        self.note(|row| {
+            row.model = model.to_owned();
+            row.stream = stream;
+        });
+    }
+
+    /// An attempt is sent with this key.
+    pub fn attempt(&mut self, lease: &Lease) {
+        self.note(|row| {
+            row.attempts += 1;
+            row.key_id = Some(lease.key);
+            row.key_label = Some(lease.label.clone());
+            row.account_id = Some(lease.account);
+        });
+    }
+
+    /// Attempts sent so far.
+    pub fn attempts(&self) -> u32 {
+        self.row.as_ref().map_or(0, |row| row.attempts)
+    }
+
+    /// The client is sent this status, and its first content now.
+    pub fn first_content(&mut self, status: u16) {
+        let elapsed = self.elapsed();
+        self.note(|row| {
+            row.status = status;
+            row.first_content_ms.get_or_insert(elapsed);
+        });
+    }
+
+    /// What the answer said of itself.
+    pub fn seen(&mut self, seen: &Seen) {
+        self.note(|row| {
+            row.model_served.clone_from(&seen.model);
+            row.provider.clone_from(&seen.provider);
+            row.generation_id.clone_from(&seen.generation_id);
+            row.tokens = seen.tokens;
+        });
+    }
+
+    /// The request ended; `error_kind` says why, when it did not end well.
+    pub fn finish(mut self, outcome: Outcome, error_kind: Option<&str>) {
+        self.send(outcome, error_kind);
+    }
+
+    /// The client was sent this error instead of an answer.
+    pub fn refuse(mut self, error: &ApiError) {
+        self.note(|row| row.status = error.status);
+        let outcome = if error.from_upstream { Outcome::Failed } else { Outcome::Refused };
+        self.send(outcome, Some(&error.row_word()));
+    }
+
+    fn elapsed(&self) -> i64 {
+        let elapsed = self.clock.elapsed().saturating_sub(self.began);
+        i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
+    }
+
+    fn send(&mut self, outcome: Outcome, error_kind: Option<&str>) {
+        let elapsed = self.elapsed();
+        if let Some(mut row) = self.row.take() {
+            row.outcome = outcome.word().to_owned();
+            row.error_kind = error_kind.map(str::to_owned);
+            row.duration_ms = elapsed;
+            self.usage.record(row);
+        }
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        self.note(|row| {
+            if row.status == 0 {
+                row.status = CLIENT_LEFT;
+            }
+        });
+        self.send(Outcome::Cancelled, Some("client_left"));
+    }
+}

@@ -1,0 +1,366 @@
+//! Passes an answer on to the client: bytes as they come, whole events only, and an honest end.
+//!
+//! Pulls from the upstream only when the client takes (backpressure holds); when the client leaves,
+//! actix drops the body, and with it the upstream connection, at once (stack facts A6, B1).
+
+use super::admission::Place;
+use super::attempt::{Begun, Opening};
+use super::failover::Served;
+use super::record::Record;
+use super::{Plane, ending, headers, scrub};
+use crate::domain::dialect::Dialect;
+use crate::domain::usage::Outcome;
+use crate::keypool::{Ending, Lease};
+use crate::upstream::client::AnswerBody;
+use crate::upstream::fault::TransportFault;
+use crate::upstream::sse::{self, Splitter};
+use crate::upstream::watch::{Sight, Watch};
+use actix_web::HttpResponse;
+use actix_web::body::{BodySize, MessageBody};
+use actix_web::http::header::{self, HeaderMap, HeaderValue};
+use bytes::Bytes;
+use serde_json::Value;
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// After the end marker, or an error event, the upstream gets this long to close its answer, so
+/// that its connection can be used again.
+const CLOSING_TIME: Duration = Duration::from_millis(500);
+
+/// An answer on its way to the client.
+pub struct Answer {
+    /// The answer and the lease it came by.
+    pub served: Served,
+    /// How to read it.
+    pub dialect: Dialect,
+    /// The model that was sent.
+    pub model: String,
+    /// This request's place; free when the answer has ended.
+    pub place: Place,
+}
+
+/// The response for `answer`; its body settles the lease and finishes the record.
+pub fn respond(answer: Answer, mut record: Record, plane: &Plane) -> HttpResponse {
+    let Answer { served: Served { lease, begun }, dialect, model, place } = answer;
+    record.first_content(200);
+    let mut response = HttpResponse::Ok();
+    response.insert_header(("x-proxy-attempts", record.attempts().to_string()));
+    if let Ok(model) = HeaderValue::from_str(&model) {
+        response.insert_header(("x-proxy-model", model));
+    }
+    match begun {
+        Begun::Whole { headers, body, seen } => {
+            copy_headers(&headers, &mut response);
+            record.seen(&seen);
+            lease.settle(Ending::Success);
+            let body = Whole { body: Some(body), record: Some(record), _place: place };
+            response.insert_header((header::CONTENT_TYPE, "application/json")).body(body)
+        }
+        Begun::Stream(opening) => {
+            copy_headers(&opening.headers, &mut response);
+            response
+                .insert_header((header::CONTENT_TYPE, "text/event-stream"))
+                .insert_header((header::CACHE_CONTROL, "no-cache, no-transform"))
+                .insert_header(("x-accel-buffering", "no"));
+            response.body(Relay::new(opening, dialect, lease, record, place, &plane.options))
+        }
+    }
+}
+
+fn copy_headers(upstream: &HeaderMap, response: &mut actix_web::HttpResponseBuilder) {
+    for (name, value) in headers::to_client(upstream) {
+        response.insert_header((name, value));
+    }
+}
+
+/// A plain answer: completed once it has been handed to the connection.
+struct Whole {
+    body: Option<Bytes>,
+    record: Option<Record>,
+    _place: Place,
+}
+
+impl MessageBody for Whole {
+    type Error = Infallible;
+
+    fn size(&self) -> BodySize {
+        BodySize::Sized(self.body.as_ref().map_or(0, |body| body.len() as u64))
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
+        if let Some(record) = self.record.take() {
+            record.finish(Outcome::Completed, None);
+        }
+        Poll::Ready(self.body.take().map(Ok))
+    }
+}
+
+/// How far a stream has come.
+#[derive(Debug, PartialEq)]
+enum Phase {
+    /// Events pass.
+    Open,
+    /// An error event has passed; only the end marker is still owed.
+    Failed,
+    /// The end marker has passed; the upstream may close.
+    Done,
+    /// Everything has been said.
+    Over,
+}
+
+/// A stream of events on its way to the client.
+struct Relay {
+    upstream: Option<AnswerBody>,
+    splitter: Splitter,
+    watch: Watch,
+    dialect: Dialect,
+    ready: VecDeque<Bytes>,
+    phase: Phase,
+    idle: Duration,
+    last_sign: Instant,
+    deadline: Instant,
+    timer: Pin<Box<Sleep>>,
+    lease: Option<Lease>,
+    record: Option<Record>,
+    _place: Place,
+}
+
+impl Relay {
+    fn new(
+        opening: Opening,
+        dialect: Dialect,
+        lease: Lease,
+        record: Record,
+        place: Place,
+        options: &super::Options,
+    ) -> Relay {
+        let now = Instant::now();
+        let mut relay = Relay {
+            upstream: Some(opening.body),
+            splitter: opening.splitter,
+            watch: opening.watch,
+            dialect,
+            ready: opening.events.into(),
+            phase: Phase::Open,
+            idle: options.idle_timeout,
+            last_sign: now,
+            deadline: now + options.stream_timeout,
+            timer: Box::pin(sleep_until(now + options.idle_timeout)),
+            lease: Some(lease),
+            record: Some(record),
+            _place: place,
+        };
+        if opening.done {
+            relay.complete();
+        }
+        relay.pass(opening.unseen);
+        relay
+    }
+
+    /// Takes in what the upstream sent.
+    fn take(&mut self, chunk: Bytes) {
+        self.last_sign = Instant::now();
+        let mut events = Vec::new();
+        match self.splitter.feed(chunk, &mut events) {
+            Ok(()) => self.pass(events),
+            Err(sse::EventTooLarge) => self.break_off(TransportFault::TooLarge),
+        }
+    }
+
+    /// Passes whole events on.
+    fn pass(&mut self, events: Vec<Bytes>) {
+        for event in events {
+            match self.phase {
+                Phase::Open => match self.watch.event(&event) {
+                    Sight::Quiet | Sight::Content => self.ready.push_back(event),
+                    Sight::Done => {
+                        self.ready.push_back(event);
+                        self.complete();
+                    }
+                    Sight::Error(error) => self.fail(event, &error),
+                },
+                // What follows an error may still say what was used.
+                Phase::Failed => match self.watch.event(&event) {
+                    Sight::Done => self.over(),
+                    _ => continue,
+                },
+                Phase::Done | Phase::Over => {}
+            }
+        }
+    }
+
+    /// The end marker has come: the answer is complete, and recorded before its last bytes leave.
+    fn complete(&mut self) {
+        self.phase = Phase::Done;
+        self.close_soon();
+        self.settle(Ending::Success);
+        self.finish(Outcome::Completed, None);
+    }
+
+    /// An error came after content: it is passed on, once, without what names an account.
+    fn fail(&mut self, event: Bytes, error: &Value) {
+        let wordless = sse::data(&event)
+            .and_then(|data| serde_json::from_slice::<Value>(&data).ok())
+            .is_none_or(|data| data.get("error").is_none_or(Value::is_null) && self.dialect == Dialect::Chat);
+        let passed = if wordless {
+            let why = error.pointer("/error/message").and_then(Value::as_str);
+            let why = scrub::text(why.unwrap_or("the provider ended with an error"));
+            let mut broken = ending::broken(self.dialect, self.watch.seen(), 502, &why);
+            let marker = ending::after_error(self.dialect).len();
+            broken.truncate(broken.len() - marker);
+            broken
+        } else if scrub::may_name_someone(&event) {
+            scrubbed(&event)
+        } else {
+            event
+        };
+        self.ready.push_back(passed);
+        self.phase = Phase::Failed;
+        self.close_soon();
+        self.settle(Ending::Broken);
+        self.finish(Outcome::Truncated, Some("upstream_error"));
+    }
+
+    /// The upstream ended. Whether that was the end of the answer, only its content tells (A1).
+    fn upstream_ended(&mut self) {
+        match self.phase {
+            Phase::Open => {
+                let rest = std::mem::take(&mut self.splitter).into_rest();
+                // Cut behind the marker's own line, the stream was whole (DESIGN section 8).
+                if self.dialect != Dialect::Messages && is_end_marker(&rest) {
+                    self.ready.push_back(Bytes::from_static(ending::DONE));
+                    self.complete();
+                    self.phase = Phase::Over;
+                    self.upstream = None;
+                } else {
+                    self.break_off(TransportFault::Cut);
+                }
+            }
+            Phase::Failed => self.over(),
+            Phase::Done | Phase::Over => {
+                self.phase = Phase::Over;
+                self.upstream = None;
+            }
+        }
+    }
+
+    /// Ends the stream honestly where it broke off; the half event that was held is never sent.
+    fn break_off(&mut self, fault: TransportFault) {
+        match self.phase {
+            Phase::Open => {
+                let code = if fault.is_timeout() { 504 } else { 502 };
+                self.ready.push_back(ending::broken(
+                    self.dialect,
+                    self.watch.seen(),
+                    code,
+                    &fault.to_string(),
+                ));
+                self.settle(Ending::Broken);
+                self.finish(Outcome::Truncated, Some(fault.word()));
+                self.phase = Phase::Over;
+                self.upstream = None;
+            }
+            _ => self.upstream_ended(),
+        }
+    }
+
+    /// Sends the marker that is still owed after an error event.
+    fn over(&mut self) {
+        let marker = ending::after_error(self.dialect);
+        if !marker.is_empty() {
+            self.ready.push_back(marker);
+        }
+        self.phase = Phase::Over;
+        self.upstream = None;
+    }
+
+    fn close_soon(&mut self) {
+        self.deadline = self.deadline.min(Instant::now() + CLOSING_TIME);
+        self.timer.as_mut().reset(self.deadline);
+    }
+
+    fn settle(&mut self, ending: Ending) {
+        if let Some(lease) = self.lease.take() {
+            lease.settle(ending);
+        }
+    }
+
+    fn finish(&mut self, outcome: Outcome, error_kind: Option<&str>) {
+        if let Some(mut record) = self.record.take() {
+            record.seen(self.watch.seen());
+            record.finish(outcome, error_kind);
+        }
+    }
+
+    /// Whether a deadline has passed. The timer is only set anew when it fires, not at each chunk.
+    fn poll_deadline(&mut self, context: &mut Context<'_>) -> Option<TransportFault> {
+        while self.timer.as_mut().poll(context).is_ready() {
+            let now = Instant::now();
+            let idle_end = self.last_sign + self.idle;
+            if now >= self.deadline {
+                return Some(TransportFault::Deadline);
+            }
+            if now >= idle_end {
+                return Some(TransportFault::Idle);
+            }
+            self.timer.as_mut().reset(idle_end.min(self.deadline));
+        }
+        None
+    }
+}
+
+impl MessageBody for Relay {
+    type Error = Infallible;
+
+    fn size(&self) -> BodySize {
+        BodySize::Stream
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Infallible>>> {
+        loop {
+            if let Some(bytes) = self.ready.pop_front() {
+                return Poll::Ready(Some(Ok(bytes)));
+            }
+            let Some(upstream) = &mut self.upstream else { return Poll::Ready(None) };
+            match upstream.poll_chunk(context) {
+                Poll::Ready(Some(Ok(chunk))) => self.take(chunk),
+                Poll::Ready(Some(Err(fault))) => self.break_off(fault),
+                Poll::Ready(None) => self.upstream_ended(),
+                Poll::Pending => match self.poll_deadline(context) {
+                    Some(fault) => self.break_off(fault),
+                    None => return Poll::Pending,
+                },
+            }
+        }
+    }
+}
+
+impl Drop for Relay {
+    /// Reached before the end only when the client left: nobody's failure, and its tokens count.
+    fn drop(&mut self) {
+        self.settle(Ending::Abandoned);
+        self.finish(Outcome::Cancelled, Some("client_left"));
+    }
+}
+
+fn is_end_marker(rest: &[u8]) -> bool {
+    let line_ended = rest.last().is_some_and(|byte| matches!(byte, b'\n' | b'\r'));
+    line_ended && sse::data(rest).is_some_and(|data| data.trim_ascii() == b"[DONE]")
+}
+
+/// The event with ids and keys taken out of its data.
+fn scrubbed(event: &[u8]) -> Bytes {
+    let name = event.strip_prefix(b"event: error").map_or("", |_| "event: error\n");
+    let data = sse::data(event).and_then(|data| serde_json::from_slice::<Value>(&data).ok());
+    let mut data = data.unwrap_or(Value::Null);
+    scrub::value(&mut data);
+    Bytes::from(format!("{name}data: {data}\n\n"))
+}
