@@ -8,6 +8,8 @@
 
 pub mod catalog;
 pub mod data_plane;
+pub mod cli;
+pub mod config;
 pub mod domain;
 pub mod keypool;
 pub mod listener;

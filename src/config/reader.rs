@@ -1,0 +1,91 @@
+//! Reads one setting after another, and keeps what is wrong instead of stopping at it.
+//!
+//! A setting at fault takes its default for the rest of the run, so that its neighbours can still
+//! be checked; the caller must not use the result when there are faults.
+
+use super::fault::Fault;
+use super::given::{Given, Value};
+use super::sources::{Source, Sources};
+use super::table::{Kind, Preset, Row};
+
+/// One effective value, as `config show` prints it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The setting.
+    pub key: &'static str,
+    /// Its value as it may be shown; what happens without one, in parentheses, if it has none.
+    pub value: String,
+    /// Who gave it.
+    pub source: Source,
+    /// Whether the true value is hidden.
+    pub secret: bool,
+}
+
+/// A pass over the settings.
+pub struct Reader<'a> {
+    sources: &'a Sources,
+    faults: Vec<Fault>,
+    origins: Vec<Origin>,
+}
+
+impl<'a> Reader<'a> {
+    /// A pass over what `sources` give, beginning with what is already wrong with them.
+    pub fn new(sources: &'a Sources) -> Reader<'a> {
+        Reader { sources, faults: sources.faults.clone(), origins: Vec::new() }
+    }
+
+    /// The value of `row`: the strongest given, else its default, else `T`'s own.
+    pub fn get<T: Value + Default>(&mut self, row: &'static Row) -> T {
+        self.optional(row).unwrap_or_default()
+    }
+
+    /// The value of `row`, or `None` when nobody gave one and it has no default.
+    pub fn optional<T: Value>(&mut self, row: &'static Row) -> Option<T> {
+        let mut chosen = None;
+        // The weaker sources are read too: a bad value is a fault even where it is overruled.
+        for (source, given) in self.sources.offers(row, &mut self.faults) {
+            match T::read(&given, &row.kind) {
+                Ok(value) => {
+                    chosen.get_or_insert((value, source));
+                }
+                Err(message) => self.faults.push(Fault::new(row.key, source, message)),
+            }
+        }
+        let chosen = chosen.or_else(|| match row.preset {
+            Preset::Value(text) => {
+                T::read(&Given::text(text), &row.kind).ok().map(|value| (value, Source::Preset))
+            }
+            Preset::Unset(_) => None,
+        });
+        self.note(row, chosen.as_ref());
+        chosen.map(|(value, _)| value)
+    }
+
+    fn note<T: Value>(&mut self, row: &'static Row, chosen: Option<&(T, Source)>) {
+        let (value, source) = match (chosen, row.preset) {
+            (Some((value, source)), _) => (value.show(), source.clone()),
+            (None, Preset::Unset(otherwise) | Preset::Value(otherwise)) => {
+                (format!("({otherwise})"), Source::Preset)
+            }
+        };
+        let secret = row.kind.is_secret() || row.kind == Kind::DatabaseUrl;
+        self.origins.push(Origin { key: row.key, value, source, secret });
+    }
+
+    /// Who gave the value of `row`, which must have been read before.
+    pub fn source(&self, row: &Row) -> Source {
+        let origin = self.origins.iter().find(|origin| origin.key == row.key);
+        origin.map_or(Source::Preset, |origin| origin.source.clone())
+    }
+
+    /// Notes that the value of `row` does not fit with others.
+    pub fn fault(&mut self, row: &Row, message: impl Into<String>) {
+        let source = self.source(row);
+        self.faults.push(Fault::new(row.key, source, message));
+    }
+
+    /// Everything that is wrong, and every effective value in the order read.
+    pub fn finish(self) -> (Vec<Fault>, Vec<Origin>) {
+        (self.faults, self.origins)
+    }
+}
