@@ -17,3 +17,4 @@ pub mod shape;
 pub mod store;
 pub mod upstream;
 pub mod usage;
+pub mod simulator;
