@@ -108,6 +108,27 @@ fn every_setting_is_documented() {
     assert!(missing.is_empty(), "settings that no table names:\n{}\n", missing.join("\n"));
 }
 
+/// The rows of a README's table of settings: key, variables, flag, and the default if it is code.
+fn settings_of(readme: &str) -> Vec<String> {
+    let text = fs::read_to_string(scan::root().join(readme)).expect("a readable README");
+    let table =
+        text.split("<!-- settings -->").nth(1).and_then(|rest| rest.split("<!-- /settings -->").next());
+    let rows = table.expect("a table of settings").lines().filter(|line| line.starts_with("| `"));
+    rows.map(|row| {
+        let cells: Vec<&str> = row.split(" | ").take(4).collect();
+        let default = cells.get(3).filter(|cell| cell.starts_with('`') && cell.ends_with('`'));
+        format!("{} {}", cells[..3].join(" "), default.map_or("", |cell| cell))
+    })
+    .collect()
+}
+
+#[test]
+fn both_languages_name_the_same_settings() {
+    let settings = settings_of("README.md");
+    assert!(settings.len() > 10);
+    assert_eq!(settings, settings_of("README.zh-CN.md"));
+}
+
 #[test]
 fn no_test_is_ignored() {
     let mut found = Vec::new();

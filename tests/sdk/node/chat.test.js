@@ -65,7 +65,7 @@ test("an error midway is raised", async () => {
 });
 
 test("a client that leaves frees the upstream", async () => {
-  const closed = async () => (await simulator("/__simulator/closed_early")).length;
+  const closed = async () => (await simulator("/__simulator/closed")).data.length;
   const before = await closed();
   const events = await stream("hello [[chunks=500 delay_ms=20]]");
   let seen = 0;
