@@ -1,0 +1,203 @@
+#!/usr/bin/env bash
+# The one test command. Installs what is missing, runs everything, ends with one line of totals.
+#
+#   ./test.sh           everything
+#   ./test.sh --quick   formatting, clippy and cargo test only
+#   ./test.sh --long    everything, and the long tests
+#
+# Needs Rust (cargo, rustfmt, clippy). The rest is installed by package name where it is missing: a C
+# compiler, perl, make, python3, Node and shellcheck by apt-get (as root or through sudo), the SDKs into
+# folders that git ignores, cargo-deny below the target folder. A failed step never stops the later ones.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+exec </dev/null
+
+readonly DENY_VERSION=0.20.2
+TARGET=$(realpath -m "${CARGO_TARGET_DIR:-target}")
+readonly TARGET
+readonly BINARY=$TARGET/release/openrouter-proxy
+export RUST_BACKTRACE=1
+export PATH="$TARGET/tools/bin:$PATH:$HOME/.cargo/bin"
+
+quick=false
+for argument in "$@"; do
+  case $argument in
+    --quick) quick=true ;;
+    --long) export LONG_TESTS=1 ;;
+    -h | --help)
+      sed -n '2,/^set /s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+      exit 0
+      ;;
+    *)
+      echo "unknown option $argument: use --quick, --long or --help" >&2
+      exit 2
+      ;;
+  esac
+done
+
+passed=0
+failed=0
+failures=()
+not_run=()
+work=$(mktemp -d)
+finished=false
+trap 'rm -rf "$work"; $finished || echo "test.sh broke off before its end" >&2' EXIT
+
+heading() { printf '\n=== %s\n' "$*"; }
+
+# Runs a command in a shell of its own where any error ends it; 0 or its status is left in `status`.
+attempt() {
+  set +e
+  (
+    set -e
+    "$@"
+  )
+  status=$?
+  set -e
+}
+
+fail() {
+  failed=$((failed + 1))
+  failures+=("$1")
+  echo "FAILED: $1"
+}
+
+# One step that counts as one.
+step() {
+  local name=$1
+  shift
+  heading "$name"
+  attempt "$@"
+  if [ "$status" -eq 0 ]; then passed=$((passed + 1)); else fail "$name"; fi
+}
+
+# One step whose tests count each; $2 reads "passed failed" from its output.
+counted() {
+  local name=$1 reader=$2 good bad
+  shift 2
+  heading "$name"
+  attempt logged "$work/log" "$@"
+  read -r good bad < <("$reader" <"$work/log")
+  passed=$((passed + good))
+  if [ "$bad" -gt 0 ]; then
+    failed=$((failed + bad))
+    failures+=("$name: $bad failed")
+  elif [ "$status" -ne 0 ] || [ "$good" -eq 0 ]; then
+    fail "$name: exit $status after $good tests"
+  fi
+}
+
+logged() {
+  local log=$1
+  shift
+  "$@" 2>&1 | tee "$log"
+}
+
+# An ignored test is a test that nobody runs: it counts as failed.
+cargo_counts() { awk '/^test result:/ { p += $4; f += $6 + $8 } END { print p + 0, f + 0 }'; }
+
+suite_counts() {
+  awk '/^[a-z]+: [0-9]+ passed, [0-9]+ failed$/ { p += $2; f += $4 } END { print p + 0, f + 0 }'
+}
+
+# Registries have bad moments: three tries.
+retry() {
+  local try
+  for try in 1 2 3; do
+    "$@" && return 0
+    echo "try $try of 3 failed: $*" >&2
+    sleep $((try * 5))
+  done
+  return 1
+}
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+install_packages() {
+  local packages=()
+  have cc || packages+=(gcc libc6-dev)
+  perl -MIPC::Cmd -MFindBin -e 1 2>/dev/null || packages+=(perl)
+  have make || packages+=(make)
+  if ! $quick; then
+    have python3 || packages+=(python3)
+    python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-venv)
+    have node || packages+=(nodejs)
+    have npm || packages+=(npm)
+    have curl || packages+=(curl)
+    have shellcheck || packages+=(shellcheck)
+  fi
+  if [ "${#packages[@]}" -gt 0 ]; then
+    echo "installing: ${packages[*]}"
+    local root=()
+    if [ "$(id -u)" -ne 0 ]; then
+      have sudo || { echo "install these first: ${packages[*]}" && return 1; }
+      root=(sudo -n)
+    fi
+    retry "${root[@]}" apt-get -qq update
+    retry "${root[@]}" env DEBIAN_FRONTEND=noninteractive \
+      apt-get -qq install -y --no-install-recommends "${packages[@]}"
+  fi
+  retry cargo fetch --locked
+}
+
+install_deny() {
+  have cargo-deny || retry cargo install --locked --version "$DENY_VERSION" --root "$TARGET/tools" cargo-deny
+  cargo deny --version
+}
+
+shell_checks() {
+  local script
+  for script in test.sh .ci/run tests/sdk/run.sh; do
+    bash -n "$script"
+    [ -x "$script" ] || { echo "$script is not executable" && return 1; }
+  done
+  shellcheck test.sh .ci/run tests/sdk/run.sh
+}
+
+api_docs() { RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --locked; }
+
+deny() { cargo deny --locked --log-level error check --hide-inclusion-graph "$@"; }
+
+# The binary brings its own OpenSSL, libpq and SQLite: none may come from the machine.
+no_foreign_libraries() {
+  ldd "$BINARY"
+  if ldd "$BINARY" | grep -E 'lib(ssl|crypto|pq|sqlite3)\b'; then
+    echo "the release binary needs a library of the machine" && return 1
+  fi
+}
+
+advisories() {
+  if timeout 180 cargo deny fetch db >"$work/advisories" 2>&1; then
+    step 'Advisories' deny advisories
+  else
+    heading 'Advisories'
+    tail -n 3 "$work/advisories"
+    echo 'NOT RUN: the advisory database cannot be reached from here.'
+    not_run+=('advisories: the database cannot be reached from here')
+  fi
+}
+
+step 'What is needed' install_packages
+step 'Formatting' cargo fmt --check
+step 'Clippy' cargo clippy --all-targets --locked -- -D warnings
+counted 'Unit tests and suite' cargo_counts cargo test --locked --no-fail-fast
+[ -n "${LONG_TESTS:-}" ] || not_run+=('long tests: ask for them with --long')
+if $quick; then
+  not_run+=('all but formatting, clippy and cargo test: --quick was given')
+else
+  step 'Shell scripts' shell_checks
+  step 'API documentation' api_docs
+  step 'cargo-deny' install_deny
+  step 'Licences, bans and sources' deny licenses bans sources
+  advisories
+  step 'Release build' cargo build --release --locked
+  step 'Libraries of the release binary' no_foreign_libraries
+  counted 'Official SDKs' suite_counts tests/sdk/run.sh "$BINARY"
+fi
+
+heading 'Totals'
+for line in ${not_run[@]+"${not_run[@]}"}; do echo "NOT RUN: $line"; done
+for line in ${failures[@]+"${failures[@]}"}; do echo "FAILED: $line"; done
+finished=true
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
