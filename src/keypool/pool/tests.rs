@@ -1,6 +1,7 @@
 //! The pool's decisions, with the time turned by hand.
 
 use super::*;
+use crate::domain::strategy::Strategy;
 use crate::upstream::verdict::{Refusal, judge};
 use proptest::prelude::*;
 use serde_json::json;
