@@ -16,7 +16,6 @@ readonly DENY_VERSION=0.20.2
 TARGET=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 readonly TARGET
 readonly BINARY=$TARGET/release/openrouter-proxy
-export RUST_BACKTRACE=1
 export PATH="$TARGET/tools/bin:$PATH:$HOME/.cargo/bin"
 
 quick=false
