@@ -1,20 +1,24 @@
 //! The house. Each room is one module; an arrow between rooms only goes down.
 //!
-//! `main → cli, app → data_plane | admin_plane → keypool, catalog, usage → config, store, shape,
-//! upstream, listener → domain`. The simulator stands apart and knows only `domain`.
+//! `main → cli, commands, app → data_plane | admin_plane → keypool, catalog, usage, credentials →
+//! config, store, shape, upstream, listener → domain`. The simulator stands apart and knows only `domain`.
 //! `docs/ARCHITECTURE.md` walks one request through them; `tests/suite/floors.rs` keeps the arrows.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod admin_plane;
+pub mod app;
 pub mod catalog;
-pub mod data_plane;
 pub mod cli;
+pub mod commands;
 pub mod config;
+pub mod credentials;
+pub mod data_plane;
 pub mod domain;
 pub mod keypool;
 pub mod listener;
 pub mod shape;
+pub mod simulator;
 pub mod store;
 pub mod upstream;
 pub mod usage;
-pub mod simulator;

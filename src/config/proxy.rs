@@ -3,6 +3,7 @@
 use super::given::{Given, Value, choice};
 use super::reader::Reader;
 use super::table::{Kind, Row};
+use crate::domain::strategy::Strategy;
 
 const STRATEGIES: &[&str] = &["round_robin", "least_used", "random", "most_remaining"];
 
@@ -49,32 +50,6 @@ impl Proxy {
             load_balance_strategy: reader.get(&LOAD_BALANCE_STRATEGY),
             free_models_only: reader.get(&FREE_MODELS_ONLY),
             max_attempts: reader.get(&MAX_ATTEMPTS),
-        }
-    }
-}
-
-/// How a key is chosen among those that may be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Strategy {
-    /// One after the other.
-    #[default]
-    RoundRobin,
-    /// The one with the fewest requests today.
-    LeastUsed,
-    /// Any.
-    Random,
-    /// The one with the most quota left today.
-    MostRemaining,
-}
-
-impl Strategy {
-    /// The word in configuration and on the page.
-    pub fn word(self) -> &'static str {
-        match self {
-            Strategy::RoundRobin => "round_robin",
-            Strategy::LeastUsed => "least_used",
-            Strategy::Random => "random",
-            Strategy::MostRemaining => "most_remaining",
         }
     }
 }

@@ -18,6 +18,11 @@ pub const CONFIG_FILE: &str = "config.json";
 /// The file of variables that is read when it exists.
 pub const DOTENV_FILE: &str = ".env";
 
+/// The folder of the running program: what it brings along may lie beside it.
+pub fn program_folder() -> Option<std::path::PathBuf> {
+    std::env::current_exe().ok()?.parent().map(Path::to_owned)
+}
+
 /// The place a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {

@@ -1,72 +1,38 @@
 //! Who may come in: exactly one credential, compared without telling how close it was.
 //!
-//! Checked before the body is read. Knows no database: what it compares with is handed in at start.
+//! Checked before the body is read.
 
 use super::errors::{ApiError, Kind};
+use crate::credentials::{AdminPassword, Busy};
 use crate::domain::secret::{Digest, Secret};
 use crate::domain::usage::Client;
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
-use tokio::sync::Semaphore;
-use tokio::task::spawn_blocking;
+use std::time::Duration;
 
 /// The longest credential that is looked at.
 const LONGEST: usize = 4096;
-/// How many wrong credentials are remembered, so that each costs one slow comparison at most.
-const REMEMBERED: usize = 1024;
-/// Slow comparisons at a time, and how many may wait for one.
-const AT_ONCE: usize = 2;
-const WAITING: usize = 32;
-
-/// Compares with the stored hash of the admin password; slow on purpose, so it runs on a blocking
-/// thread.
-pub type SlowCheck = Arc<dyn Fn(&Secret) -> bool + Send + Sync>;
 
 /// What opens the data plane.
 pub struct Access {
     password: Option<Digest>,
-    admin: Option<Admin>,
-}
-
-struct Admin {
-    check: SlowCheck,
-    known: Mutex<Known>,
-    slots: Semaphore,
-    waiting: Semaphore,
-}
-
-/// Digests whose slow comparison is done.
-#[derive(Default)]
-struct Known {
-    right: Option<Digest>,
-    wrong: VecDeque<Digest>,
+    admin: Option<AdminPassword>,
 }
 
 impl Access {
-    /// `password` is `access.password`. `admin` compares with the admin password, where that opens
-    /// the data plane too.
-    pub fn new(password: Option<&Secret>, admin: Option<SlowCheck>) -> Access {
-        Access {
-            password: password.map(Secret::digest),
-            admin: admin.map(|check| Admin {
-                check,
-                known: Mutex::default(),
-                slots: Semaphore::new(AT_ONCE),
-                waiting: Semaphore::new(WAITING),
-            }),
-        }
+    /// `password` is `access.password`; `admin` is the admin password, where that opens the data
+    /// plane too.
+    pub fn new(password: Option<&Secret>, admin: Option<AdminPassword>) -> Access {
+        Access { password: password.map(Secret::digest), admin }
     }
 
     /// By what right this request comes in. Errors: 401 without a right one, 400 with two different.
     pub async fn check(&self, headers: &HeaderMap) -> Result<Client, ApiError> {
         let offered = credential(headers)?;
-        let digest = Digest::of(offered);
-        if self.password == Some(digest) {
+        if self.password == Some(Digest::of(offered)) {
             return Ok(Client::AccessPassword);
         }
         if let Some(admin) = &self.admin
-            && admin.is_right(offered, digest).await?
+            && admin.is_right(offered).await.map_err(busy)?
         {
             return Ok(Client::AdminPassword);
         }
@@ -74,45 +40,10 @@ impl Access {
     }
 }
 
-impl Admin {
-    async fn is_right(&self, offered: &[u8], digest: Digest) -> Result<bool, ApiError> {
-        if let Some(known) = self.known(digest) {
-            return Ok(known);
-        }
-        let Ok(text) = std::str::from_utf8(offered) else { return Ok(false) };
-        let busy = || {
-            let message = "too many credentials are being checked; try again shortly";
-            ApiError {
-                retry_after: Some(std::time::Duration::from_secs(1)),
-                ..ApiError::new(503, Kind::Overloaded, "busy", message)
-            }
-        };
-        let _waiting = self.waiting.try_acquire().map_err(|_| busy())?;
-        let _slot = self.slots.acquire().await.map_err(|_| busy())?;
-        if let Some(known) = self.known(digest) {
-            return Ok(known);
-        }
-        let (check, secret) = (Arc::clone(&self.check), Secret::new(text));
-        let right = spawn_blocking(move || check(&secret)).await.map_err(|_| busy())?;
-        if let Ok(mut known) = self.known.lock() {
-            if right {
-                known.right = Some(digest);
-            } else {
-                if known.wrong.len() >= REMEMBERED {
-                    known.wrong.pop_front();
-                }
-                known.wrong.push_back(digest);
-            }
-        }
-        Ok(right)
-    }
-
-    fn known(&self, digest: Digest) -> Option<bool> {
-        let known = self.known.lock().ok()?;
-        if known.right == Some(digest) {
-            return Some(true);
-        }
-        known.wrong.contains(&digest).then_some(false)
+fn busy(busy: Busy) -> ApiError {
+    ApiError {
+        retry_after: Some(Duration::from_secs(1)),
+        ..ApiError::new(503, Kind::Overloaded, "busy", busy.to_string())
     }
 }
 
@@ -155,7 +86,6 @@ fn unauthorized(message: &str) -> ApiError {
 mod tests {
     use super::*;
     use actix_web::http::header::HeaderName;
-    use std::sync::atomic::{AtomicUsize, Ordering};
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -187,22 +117,11 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn the_slow_comparison_is_done_once_for_each_credential() {
-        let calls = Arc::new(AtomicUsize::new(0));
-        let counted = Arc::clone(&calls);
-        let right = Secret::new("admin").digest();
-        let check: SlowCheck = Arc::new(move |secret| {
-            counted.fetch_add(1, Ordering::SeqCst);
-            secret.digest() == right
-        });
-        let access = Access::new(None, Some(check));
-        for _ in 0..3 {
-            assert_eq!(
-                access.check(&headers(&[("x-api-key", "admin")])).await.ok(),
-                Some(Client::AdminPassword)
-            );
-            assert!(access.check(&headers(&[("x-api-key", "wrong")])).await.is_err());
-        }
-        assert_eq!(calls.load(Ordering::SeqCst), 2);
+    async fn the_admin_password_opens_only_where_it_may() {
+        let admin = Secret::new("admin");
+        let both = Access::new(None, Some(AdminPassword::given(&admin)));
+        let offered = headers(&[("x-api-key", "admin")]);
+        assert_eq!(both.check(&offered).await.ok(), Some(Client::AdminPassword));
+        assert_eq!(Access::new(Some(&Secret::new("x")), None).check(&offered).await.ok(), None);
     }
 }

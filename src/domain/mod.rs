@@ -8,5 +8,6 @@ pub mod key;
 pub mod model;
 pub mod published;
 pub mod secret;
+pub mod strategy;
 pub mod time;
 pub mod usage;

@@ -2,10 +2,10 @@
 
 use super::actor::{Edited, KeyPool, LeaseKey, Settle, Shutdown};
 use super::pool::{Ask, Ending, NoKey, Pool, PoolView};
-use super::strategy::Strategy;
 use crate::domain::ids::{AccountId, KeyId};
 use crate::domain::published::Published;
 use crate::domain::secret::Secret;
+use crate::domain::strategy::Strategy;
 use crate::domain::time::Clock;
 use crate::store::{Store, StoreError};
 use actix::{Actor, Addr, Arbiter};

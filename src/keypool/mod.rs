@@ -13,4 +13,3 @@ mod strategy;
 pub use cooldown::{Place, Rest};
 pub use handle::{KeyPoolHandle, Lease};
 pub use pool::{Ask, Ending, KeyView, NoKey, PoolView};
-pub use strategy::Strategy;

@@ -5,10 +5,11 @@
 
 use super::cooldown::{Cooldowns, Place, Rest, Standing};
 use super::quota::DayCount;
-use super::strategy::{Candidate, Strategy};
+use super::strategy::{Candidate, choose};
 use crate::domain::ids::{AccountId, KeyId};
 use crate::domain::key::{KeyRecord, KeyUse, StoredKey};
 use crate::domain::secret::Secret;
+use crate::domain::strategy::Strategy;
 use crate::domain::time::{Day, Timestamp};
 use crate::upstream::verdict::{Next, Pause, Scope, Verdict};
 use std::collections::HashMap;
@@ -268,7 +269,7 @@ impl Pool {
         // A key that is only passed over is better than none.
         let mut choices = if usable.is_empty() { passed_over } else { usable };
         let candidates: Vec<Candidate> = choices.iter().map(|(_, candidate, _)| *candidate).collect();
-        match (self.strategy.choose(&candidates, chance), earliest) {
+        match (choose(self.strategy, &candidates, chance), earliest) {
             (Some(chosen), _) => {
                 let (index, _, probes) = choices.swap_remove(chosen);
                 Ok((index, probes))

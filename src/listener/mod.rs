@@ -4,8 +4,10 @@
 
 use actix_web::dev::Extensions;
 use actix_web::rt::net::TcpStream;
-use socket2::{SockRef, TcpKeepalive};
+use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 use std::any::Any;
+use std::io;
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::time::Duration;
 
 /// The kernel holds at most this much for a client that reads slowly; the default would let one
@@ -26,4 +28,31 @@ pub fn tune(connection: &dyn Any, _: &mut Extensions) {
     let _ = socket.set_send_buffer_size(SEND_BUFFER);
     let _ = socket.set_tcp_user_timeout(Some(UNREAD_TIMEOUT));
     let _ = socket.set_tcp_keepalive(&keepalive);
+}
+
+/// Connections that may wait to be accepted.
+const BACKLOG: i32 = 1024;
+
+/// Binds the first address of `host` that can be bound. Port 0 takes any free one.
+///
+/// # Errors
+/// When the name does not resolve, or none of its addresses can be bound.
+pub fn bind(host: &str, port: u16) -> io::Result<TcpListener> {
+    let mut last = io::Error::new(io::ErrorKind::AddrNotAvailable, "the host name has no address");
+    for address in (host, port).to_socket_addrs()? {
+        match bind_one(address) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+fn bind_one(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    // A restart must not wait for connections of the last run to time out.
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
 }

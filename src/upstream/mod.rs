@@ -4,6 +4,7 @@
 //! deadlines; it says what a refusal means ([`verdict`], pure) and reads streams as they pass
 //! ([`sse`], [`watch`], pure). It never decides which key is used and never retries with another.
 
+pub mod account;
 pub mod client;
 mod connect;
 pub mod fault;

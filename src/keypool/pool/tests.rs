@@ -53,7 +53,7 @@ fn attempt(pool: &mut Pool, now: Timestamp, ending: &Ending) -> Result<i64, NoKe
 
 #[test]
 fn every_strategy_balances() {
-    for strategy in [Strategy::RoundRobin, Strategy::LeastUsed, Strategy::Random, Strategy::MostRemaining] {
+    for strategy in Strategy::ALL {
         let mut pool = pool(strategy, (1..=5).map(|id| stored(id, Some(1000))).collect());
         let mut counts = [0u32; 6];
         for chance in 0..500u64 {
@@ -63,7 +63,7 @@ fn every_strategy_balances() {
         }
         let least = counts[1..].iter().min().expect("five keys");
         let slack = if strategy == Strategy::Random { 60 } else { 100 };
-        assert!(*least >= slack, "{strategy}: {counts:?}");
+        assert!(*least >= slack, "{strategy:?}: {counts:?}");
     }
 }
 

@@ -1,0 +1,47 @@
+//! Why the program does not start, or does not go on.
+
+use crate::config::EXIT_CODE;
+use crate::store::StoreError;
+use crate::upstream::client::ConnectionError;
+use std::io;
+
+/// Why the program does not start, or does not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database cannot be used.
+    #[error("database: {0}")]
+    Store(#[from] StoreError),
+    /// The upstream cannot be used.
+    #[error("openrouter.base_url: {0}")]
+    Connection(#[from] ConnectionError),
+    /// A port cannot be bound.
+    #[error("{key}: cannot listen on {address}: {source}; choose another port or end what uses it")]
+    Bind {
+        /// Where.
+        address: String,
+        /// The setting that names it.
+        key: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A server could not be started.
+    #[error("a server could not be started: {0}")]
+    Io(io::Error),
+    /// No random numbers were to be had for the first password.
+    #[error("no password could be generated: the system gave no random numbers")]
+    NoRandomness,
+    /// An actor died.
+    #[error("the {0} has died; the program ends so that it can be started again")]
+    Died(&'static str),
+}
+
+impl StartError {
+    /// The exit code: 78 for what the operator must set right, else 1.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            StartError::Store(error) if error.is_configuration() => EXIT_CODE,
+            StartError::Connection(_) => EXIT_CODE,
+            _ => 1,
+        }
+    }
+}

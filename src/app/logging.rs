@@ -1,0 +1,53 @@
+//! The log: one line for each record, on standard error, as text or as JSON. No field can make a
+//! second line.
+
+use crate::config::log::{Log, LogFormat};
+use crate::domain::time::Clock;
+use env_logger::{Builder, Target};
+use std::fmt::Write as _;
+use std::io::Write as _;
+
+/// Starts the log; a second call changes nothing.
+pub fn start(log: &Log) {
+    let (json, clock) = (log.format == LogFormat::Json, Clock::system());
+    let _ = Builder::new()
+        .parse_filters(log.level.as_str())
+        .target(Target::Stderr)
+        .format(move |out, record| {
+            let (time, level) = (clock.now().rfc3339(), record.level());
+            let (target, message) = (record.target(), record.args().to_string());
+            if json {
+                let line = serde_json::json!({
+                    "time": time, "level": level.as_str(), "target": target, "message": message,
+                });
+                writeln!(out, "{line}")
+            } else {
+                writeln!(out, "{time} {level:5} {target}: {}", one_line(&message))
+            }
+        })
+        .try_init();
+}
+
+/// Control characters, and those that turn the direction of text, are written as escapes.
+fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if c.is_control() || turns {
+            let _ = write!(line, "{}", c.escape_unicode());
+        } else {
+            line.push(c);
+        }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_text_makes_a_second_line_or_turns_direction() {
+        assert_eq!(one_line("a\nb\r\u{1b}[31m\u{202e}c 日本"), "a\\u{a}b\\u{d}\\u{1b}[31m\\u{202e}c 日本");
+    }
+}

@@ -1,0 +1,291 @@
+//! Lays the pipes: configuration → store → actors → two servers; and takes them up again in order.
+//!
+//! Decides nothing about requests. What can stop a start is one [`StartError`], said once.
+
+mod error;
+pub mod logging;
+mod password;
+mod stop;
+
+pub use error::StartError;
+pub use password::NewPassword;
+pub use stop::Stop;
+
+use crate::admin_plane;
+use crate::catalog::{CatalogHandle, CatalogOptions};
+use crate::config::Settings;
+use crate::config::database::{Database, DatabaseUrl};
+use crate::config::host::Host;
+use crate::config::openrouter::OpenRouter;
+use crate::credentials::AdminPassword;
+use crate::data_plane::{self, access::Access};
+use crate::domain::key::NewKey;
+use crate::domain::secret::Secret;
+use crate::domain::time::Clock;
+use crate::keypool::KeyPoolHandle;
+use crate::listener;
+use crate::shape::free_rule::FreeRule;
+use crate::store::{Place, SecretKeySource, Store, StoreError};
+use crate::upstream::client::Connection;
+use crate::usage::UsageHandle;
+use actix_web::dev::Server;
+use actix_web::middleware::from_fn;
+use actix_web::{App as WebApp, HttpServer, web};
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Slow heads of requests are cut off after this long (DESIGN section 8).
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// Idle connections are kept this long.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// The admin plane has nothing to drain.
+const ADMIN_SHUTDOWN_SECONDS: u64 = 2;
+
+/// The running program: two servers and three actors.
+pub struct App {
+    data_address: SocketAddr,
+    admin_address: SocketAddr,
+    data_server: Server,
+    admin_server: Server,
+    shared: Arc<data_plane::Shared>,
+    new_password: Option<NewPassword>,
+}
+
+impl App {
+    /// Starts everything; both ports are bound when it returns. Must run inside an actix system.
+    ///
+    /// # Errors
+    /// Whatever keeps the program from serving, with what to do about it.
+    pub fn build(settings: &Settings, clock: Clock) -> Result<App, StartError> {
+        // The ports first: a second start beside a running one must not touch the database.
+        let data_listener = bind(&settings.server.host, settings.server.port, "server.port")?;
+        let admin_listener = bind(&settings.admin.host, settings.admin.port, "admin.port")?;
+        let data_address = data_listener.local_addr().map_err(StartError::Io)?;
+        let admin_address = admin_listener.local_addr().map_err(StartError::Io)?;
+        let connection = connection(&settings.openrouter)?;
+        let store = open_store(&settings.database)?;
+        let (password, new_password) = password::find(settings.admin.password.as_ref(), &store)?;
+        add_configured_keys(&settings.openrouter.api_keys, &store, &clock)?;
+
+        let strategy = settings.proxy.load_balance_strategy;
+        let pool = KeyPoolHandle::start(store.clone(), strategy, clock.clone())?;
+        let options = catalog_options(&settings.openrouter);
+        let catalog = CatalogHandle::start(store.clone(), connection.clone(), options, clock.clone())?;
+        let usage = UsageHandle::start(store, clock.clone());
+        let shared = Arc::new(data_plane::Shared {
+            options: data_options(settings),
+            access: access(settings, &password),
+            gate: data_plane::Gate::new(settings.server.max_in_flight),
+            pool: pool.clone(),
+            catalog: catalog.clone(),
+            usage: usage.clone(),
+            clock: clock.clone(),
+        });
+        let admin = admin_plane::Plane {
+            password,
+            pool,
+            catalog,
+            usage,
+            clock,
+            database: settings.database.url.to_string(),
+            static_dir: static_dir(settings.admin.static_dir.clone()),
+        };
+        Ok(App {
+            data_address,
+            admin_address,
+            data_server: data_server(settings, data_listener, Arc::clone(&shared), connection)?,
+            admin_server: admin_server(admin_listener, admin)?,
+            shared,
+            new_password,
+        })
+    }
+
+    /// Where clients connect to.
+    pub fn data_address(&self) -> SocketAddr {
+        self.data_address
+    }
+
+    /// Where the operator connects to.
+    pub fn admin_address(&self) -> SocketAddr {
+        self.admin_address
+    }
+
+    /// The admin password, if this start has generated it: the one moment to show it.
+    pub fn take_new_password(&mut self) -> Option<NewPassword> {
+        self.new_password.take()
+    }
+
+    /// The state of the data plane, to say how many keys and models there are.
+    pub fn shared(&self) -> Arc<data_plane::Shared> {
+        Arc::clone(&self.shared)
+    }
+
+    /// Serves until `stop` asks to end, then drains: readiness first, then open requests, then rows.
+    ///
+    /// # Errors
+    /// When a part of the program died, so that going on would be dishonest.
+    pub async fn run(self, stop: Stop, shutdown_timeout: Duration) -> Result<(), StartError> {
+        let data = self.data_server.handle();
+        let admin = self.admin_server.handle();
+        actix_web::rt::spawn(self.data_server);
+        actix_web::rt::spawn(self.admin_server);
+        let ended = stop::wait(&stop, &self.shared).await;
+        self.shared.gate.drain();
+        log::info!("stopping: {} requests are being served", self.shared.gate.inside());
+        tokio::select! {
+            () = data.stop(true) => {}
+            () = tokio::time::sleep(shutdown_timeout) => data.stop(false).await,
+            () = stop.again() => data.stop(false).await,
+        }
+        self.shared.usage.flush().await;
+        self.shared.pool.shut_down().await;
+        admin.stop(false).await;
+        ended
+    }
+}
+
+fn bind(host: &Host, port: u16, key: &'static str) -> Result<TcpListener, StartError> {
+    listener::bind(host.as_str(), port).map_err(|source| StartError::Bind {
+        address: format!("{host}:{port}"),
+        key,
+        source,
+    })
+}
+
+/// How to reach the upstream that the configuration names.
+///
+/// # Errors
+/// When no CA certificates are found for an https upstream, or a header value cannot be sent.
+pub fn connection(openrouter: &OpenRouter) -> Result<Connection, StartError> {
+    let connection = Connection::new(
+        openrouter.base_url.as_str(),
+        openrouter.connect_timeout,
+        openrouter.http_referer.as_deref(),
+        openrouter.x_title.as_deref(),
+    )?;
+    Ok(connection)
+}
+
+/// Opens the database that the configuration names; creates it if it does not exist.
+///
+/// # Errors
+/// Those of [`Store::open`].
+pub fn open_store(database: &Database) -> Result<Store, StoreError> {
+    let place = match &database.url {
+        DatabaseUrl::Sqlite(path) => Place::Sqlite(path.clone()),
+        DatabaseUrl::Postgres(url) => Place::Postgres(url.secret().clone()),
+    };
+    let secret_key = match &database.secret_key {
+        Some(text) => SecretKeySource::Given(text.clone()),
+        None => SecretKeySource::File(database.data_dir.join("secret.key")),
+    };
+    Store::open(&place, &secret_key)
+}
+
+/// The keys of the configuration join the pool; those that are there already stay as they are.
+fn add_configured_keys(keys: &[Secret], store: &Store, clock: &Clock) -> Result<(), StoreError> {
+    for secret in keys {
+        let key = NewKey { secret: secret.clone(), label: String::new(), daily_limit: None };
+        match store.add_key(key, clock.now()) {
+            Ok(_) | Err(StoreError::DuplicateKey { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+fn catalog_options(openrouter: &OpenRouter) -> CatalogOptions {
+    CatalogOptions {
+        free_suffix: openrouter.free_model_suffix.clone(),
+        update_on_start: openrouter.auto_update_models_on_startup,
+        max_age: openrouter.model_cache_timeout,
+        timeout: openrouter.first_byte_timeout,
+    }
+}
+
+fn data_options(settings: &Settings) -> data_plane::Options {
+    let openrouter = &settings.openrouter;
+    let rule = FreeRule { suffix: openrouter.free_model_suffix.clone() };
+    data_plane::Options {
+        free_rule: settings.proxy.free_models_only.then_some(rule),
+        max_body_bytes: settings.server.max_body_bytes,
+        max_attempts: settings.proxy.max_attempts,
+        first_byte_timeout: openrouter.first_byte_timeout,
+        idle_timeout: openrouter.idle_timeout,
+        request_timeout: openrouter.request_timeout,
+        stream_timeout: openrouter.stream_timeout,
+    }
+}
+
+/// Without a password of its own the data plane opens with the admin's, unless that was forbidden.
+fn access(settings: &Settings, admin: &AdminPassword) -> Access {
+    let own = settings.access.password.as_ref();
+    let shared = own.is_none() && settings.access.accept_admin_password;
+    if own.is_none() && !shared {
+        log::warn!("no client can come in: set access.password, or access.accept_admin_password to true");
+    }
+    Access::new(own, shared.then(|| admin.clone()))
+}
+
+/// The folder of the pages: as configured, else `static`, else `static` beside the program.
+fn static_dir(configured: Option<PathBuf>) -> Option<PathBuf> {
+    let beside = crate::config::sources::program_folder().map(|folder| folder.join("static"));
+    let candidates = [configured, Some(PathBuf::from("static")), beside];
+    let found = candidates.into_iter().flatten().find(|folder| folder.join("index.html").is_file());
+    if found.is_none() {
+        log::warn!("the admin pages were not found: set admin.static_dir to the folder `static`");
+    }
+    found
+}
+
+fn data_server(
+    settings: &Settings,
+    socket: TcpListener,
+    shared: Arc<data_plane::Shared>,
+    connection: Connection,
+) -> Result<Server, StartError> {
+    let factory = move || {
+        let plane = data_plane::Plane::new(Arc::clone(&shared), &connection);
+        WebApp::new()
+            .app_data(web::Data::new(plane))
+            .wrap(from_fn(data_plane::guard))
+            .configure(data_plane::configure)
+    };
+    let server = HttpServer::new(factory)
+        .workers(settings.server.workers)
+        .shutdown_timeout(settings.server.shutdown_timeout.as_secs())
+        .disable_signals()
+        // Otherwise a client that goes away is not noticed (stack facts B1).
+        .h1_allow_half_closed(false)
+        .tcp_nodelay(true)
+        .client_request_timeout(HEAD_TIMEOUT)
+        .client_disconnect_timeout(Duration::from_secs(1))
+        .keep_alive(KEEP_ALIVE)
+        .on_connect(listener::tune)
+        .listen(socket)
+        .map_err(StartError::Io)?;
+    Ok(server.run())
+}
+
+fn admin_server(socket: TcpListener, plane: admin_plane::Plane) -> Result<Server, StartError> {
+    let factory = move || {
+        WebApp::new()
+            .wrap(admin_plane::security_headers())
+            .configure(|config| admin_plane::configure(config, &plane))
+            .default_service(web::to(admin_plane::not_found))
+    };
+    let server = HttpServer::new(factory)
+        .workers(1)
+        .shutdown_timeout(ADMIN_SHUTDOWN_SECONDS)
+        .disable_signals()
+        .h1_allow_half_closed(false)
+        .tcp_nodelay(true)
+        .client_request_timeout(HEAD_TIMEOUT)
+        .keep_alive(Duration::from_secs(5))
+        .on_connect(listener::tune)
+        .listen(socket)
+        .map_err(StartError::Io)?;
+    Ok(server.run())
+}

@@ -1,0 +1,237 @@
+//! `keys add|list|import|check|remove`: on the database given, whether or not a server is running; a
+//! running one notices within a second.
+
+use super::CommandError;
+use crate::app::{connection, open_store};
+use crate::cli::{Input, Keys};
+use crate::config::Settings;
+use crate::domain::ids::KeyId;
+use crate::domain::key::{KeyRecord, NewKey, StoredKey};
+use crate::domain::secret::Secret;
+use crate::domain::time::{Clock, Timestamp};
+use crate::store::{Store, StoreError};
+use crate::upstream::account::{KeyCheckFault, KeyInfo};
+use serde_json::{Value, json};
+use std::io::{BufRead, IsTerminal, Read, Write, stdin, stdout};
+use std::time::Duration;
+
+/// A file of keys larger than this is something else.
+const LARGEST_IMPORT: u64 = 16 * 1024 * 1024;
+const CHECK_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Does what was asked.
+pub fn run(keys: Keys, settings: &Settings) -> Result<(), CommandError> {
+    let store = open_store(&settings.database)?;
+    let now = Clock::system().now();
+    match keys {
+        Keys::Add { key, label, daily_limit } => add(&store, read_key(key)?, label, daily_limit, now),
+        Keys::List { json } => list(&store, json, now),
+        Keys::Import { from } => import(&store, &from, now),
+        Keys::Check { ids } => check(&store, settings, &ids, now),
+        Keys::Remove { ids } => remove(&store, &ids, now),
+    }
+}
+
+fn read_key(input: Option<Input>) -> Result<Secret, CommandError> {
+    let text = match input {
+        Some(Input::Given(key)) => key,
+        None if stdin().is_terminal() => rpassword::prompt_password("OpenRouter key (not shown): ")?,
+        Some(Input::Stdin) | None => {
+            let mut line = String::new();
+            stdin().lock().take(LARGEST_IMPORT).read_line(&mut line)?;
+            line
+        }
+    };
+    key(&text).map_err(CommandError::Refused)
+}
+
+/// A key as it must be to go into an HTTP header.
+fn key(text: &str) -> Result<Secret, String> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err("no key was given".to_owned());
+    }
+    if text.len() > 512 || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err("that is no OpenRouter key: it has spaces or other characters no key has".to_owned());
+    }
+    Ok(Secret::new(text))
+}
+
+fn add(
+    store: &Store,
+    secret: Secret,
+    label: String,
+    daily_limit: Option<u32>,
+    now: Timestamp,
+) -> Result<(), CommandError> {
+    if !secret.looks_like_openrouter_key() {
+        eprintln!("note: OpenRouter keys begin with sk-or-; this one is added all the same");
+    }
+    let added = store.add_key(NewKey { secret, label, daily_limit }, now)?;
+    writeln!(stdout(), "key {} added ({})", added.id, added.hint)?;
+    Ok(())
+}
+
+fn list(store: &Store, as_json: bool, now: Timestamp) -> Result<(), CommandError> {
+    let records = store.key_records(now.day())?;
+    let mut out = stdout().lock();
+    if as_json {
+        let data: Vec<Value> = records.iter().map(|record| in_json(record)).collect();
+        writeln!(out, "{}", json!({ "data": data }))?;
+        return Ok(());
+    }
+    if records.is_empty() {
+        writeln!(out, "there is no key yet: run `openrouter-proxy keys add`")?;
+        return Ok(());
+    }
+    writeln!(out, "{:>4}  {:8} {:24} {:>12} {:>10}  state", "id", "key", "label", "today/limit", "ever")?;
+    for record in &records {
+        let limit = record.daily_limit.map_or("-".to_owned(), |limit| limit.to_string());
+        let today = format!("{}/{limit}", record.used_today);
+        // A label could hold anything; a terminal must not act on it.
+        let label: String = record.label.chars().filter(|c| !c.is_control()).take(24).collect();
+        let (id, hint, ever) = (record.id, &record.hint, record.used_total);
+        writeln!(out, "{id:>4}  {hint:8} {label:24} {today:>12} {ever:>10}  {}", state(record))?;
+    }
+    Ok(())
+}
+
+fn in_json(record: &KeyRecord) -> Value {
+    json!({
+        "id": record.id,
+        "label": record.label,
+        "hint": record.hint,
+        "account_id": record.account,
+        "enabled": record.enabled,
+        "daily_limit": record.daily_limit,
+        "used_today": record.used_today,
+        "used_total": record.used_total,
+        "last_used": record.last_used.map(Timestamp::rfc3339),
+        "state": state(record),
+    })
+}
+
+fn state(record: &KeyRecord) -> &str {
+    match (&record.fault, record.enabled, record.daily_limit) {
+        (Some(fault), _, _) => fault,
+        (None, false, _) => "disabled",
+        (None, true, Some(limit)) if record.used_today >= u64::from(limit) => "daily limit reached",
+        (None, true, _) => "active",
+    }
+}
+
+fn import(store: &Store, from: &Input, now: Timestamp) -> Result<(), CommandError> {
+    let mut text = String::new();
+    match from {
+        Input::Stdin => stdin().lock().take(LARGEST_IMPORT).read_to_string(&mut text)?,
+        Input::Given(path) => std::fs::File::open(path)
+            .and_then(|file| file.take(LARGEST_IMPORT).read_to_string(&mut text))
+            .map_err(|error| CommandError::Refused(format!("{path}: {error}")))?,
+    };
+    let lines: Vec<Result<NewKey, String>> = text
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| !line.trim().is_empty() && !line.trim_start().starts_with('#'))
+        .map(|(index, line)| import_line(line).map_err(|fault| format!("line {}: {fault}", index + 1)))
+        .collect();
+    // All or nothing: a file with a mistake in it is mended and given again.
+    let faults: Vec<&str> = lines.iter().filter_map(|line| line.as_ref().err()).map(String::as_str).collect();
+    if !faults.is_empty() {
+        return Err(CommandError::Refused(format!("nothing was imported\n{}", faults.join("\n"))));
+    }
+    let (mut added, mut known) = (0, 0);
+    for new_key in lines.into_iter().flatten() {
+        match store.add_key(new_key, now) {
+            Ok(_) => added += 1,
+            Err(StoreError::DuplicateKey { .. }) => known += 1,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    writeln!(stdout(), "{added} keys added, {known} were there already")?;
+    Ok(())
+}
+
+/// `key[,label[,daily limit]]`.
+fn import_line(line: &str) -> Result<NewKey, String> {
+    let mut cells = line.splitn(3, ',').map(str::trim);
+    let secret = key(cells.next().unwrap_or_default())?;
+    let label = cells.next().unwrap_or_default().to_owned();
+    let daily_limit = match cells.next().filter(|cell| !cell.is_empty()) {
+        None => None,
+        Some(cell) => match cell.parse::<u32>() {
+            Ok(limit) if limit > 0 => Some(limit),
+            _ => return Err("the daily limit must be a whole number above 0".to_owned()),
+        },
+    };
+    Ok(NewKey { secret, label, daily_limit })
+}
+
+fn remove(store: &Store, ids: &[KeyId], now: Timestamp) -> Result<(), CommandError> {
+    for id in ids {
+        store.remove_key(*id, now)?;
+        writeln!(stdout(), "key {id} removed; its history stays")?;
+    }
+    Ok(())
+}
+
+fn check(store: &Store, settings: &Settings, ids: &[KeyId], now: Timestamp) -> Result<(), CommandError> {
+    let all = store.keys(now.day())?;
+    if let Some(id) = ids.iter().find(|id| all.iter().all(|key| key.record.id != **id)) {
+        return Err(StoreError::UnknownKey { id: *id }.into());
+    }
+    let chosen: Vec<StoredKey> =
+        all.into_iter().filter(|key| ids.is_empty() || ids.contains(&key.record.id)).collect();
+    let connection = connection(&settings.openrouter)?;
+    let mut bad = 0;
+    actix_web::rt::System::new().block_on(async {
+        let client = connection.client();
+        for StoredKey { record, secret } in chosen {
+            let asked = client.key_info(&secret, CHECK_TIMEOUT).await;
+            bad += u32::from(asked.is_err());
+            match &asked {
+                Ok(_) if record.fault.is_some() => store.set_key_fault(record.id, None)?,
+                Err(KeyCheckFault::Rejected) => store.set_key_fault(record.id, Some("key_rejected"))?,
+                _ => {}
+            }
+            writeln!(stdout(), "key {} ({}): {}", record.id, record.hint, told(&asked))?;
+        }
+        Ok::<(), CommandError>(())
+    })?;
+    if bad > 0 {
+        return Err(CommandError::Refused(format!("{bad} keys did not pass")));
+    }
+    Ok(())
+}
+
+fn told(asked: &Result<KeyInfo, KeyCheckFault>) -> String {
+    let info = match asked {
+        Ok(info) => info,
+        Err(fault) => return fault.to_string(),
+    };
+    let tier = match info.is_free_tier {
+        Some(true) => "free tier",
+        Some(false) => "paid tier",
+        None => "tier unknown",
+    };
+    let quota = match (info.free_used, info.free_limit) {
+        (Some(used), Some(limit)) => format!(", {used} of {limit} free requests used today"),
+        _ => String::new(),
+    };
+    format!("valid, {tier}{quota}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn import_lines_are_read_with_label_and_limit() {
+        let read = |line: &str| import_line(line).map(|key| (key.label, key.daily_limit));
+        assert_eq!(read("sk-or-v1-a"), Ok((String::new(), None)));
+        assert_eq!(read(" sk-or-v1-a , mine ,50"), Ok(("mine".to_owned(), Some(50))));
+        assert_eq!(read("sk-or-v1-a,,"), Ok((String::new(), None)));
+        for line in [",x", "sk or", "sk-or-v1-a,x,0", "sk-or-v1-a,x,many", "sk-or-\u{7}"] {
+            assert!(read(line).is_err(), "{line:?}");
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! The subcommands: what each does with the settings it is given. Prints for people and scripts;
+//! decides nothing about requests.
+
+mod config;
+mod demo;
+mod healthcheck;
+mod keys;
+mod serve;
+mod simulate;
+mod usage;
+
+use crate::app::{self, StartError};
+use crate::cli::{Cli, Command};
+use crate::config::sources::Sources;
+use crate::config::{EXIT_CODE, Settings, load};
+use crate::store::StoreError;
+use std::io;
+use std::process::ExitCode;
+
+/// Why a command ended badly.
+#[derive(Debug, thiserror::Error)]
+enum CommandError {
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error("database: {0}")]
+    Store(#[from] StoreError),
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    #[error("{0}")]
+    Csv(#[from] csv::Error),
+    /// What was asked for cannot be done, or was not done in full.
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl CommandError {
+    fn exit_code(&self) -> u8 {
+        match self {
+            CommandError::Start(error) => error.exit_code(),
+            CommandError::Store(error) if error.is_configuration() => EXIT_CODE,
+            _ => 1,
+        }
+    }
+}
+
+/// Runs what the command line asks for; the exit code says how it went.
+pub fn run(cli: Cli) -> ExitCode {
+    if cli.command == Command::ConfigSchema {
+        return ended(config::schema());
+    }
+    // The demo and the simulator bring their own surroundings: whatever lies in this folder is not
+    // theirs.
+    let sources = match cli.command {
+        Command::Demo | Command::Simulate { .. } => {
+            Sources { flags: cli.flags.clone(), ..Sources::default() }
+        }
+        _ => Sources::gather(cli.flags.clone(), cli.config.as_deref()),
+    };
+    if cli.command == Command::Demo {
+        return ended(demo::run(sources));
+    }
+    let settings = match load(&sources) {
+        Ok(settings) => settings,
+        Err(faults) => {
+            eprintln!("{faults}");
+            return ExitCode::from(EXIT_CODE);
+        }
+    };
+    app::logging::start(&settings.log);
+    ended(match cli.command {
+        Command::Serve | Command::Demo => serve::run(&settings),
+        Command::Simulate { port, threads } => simulate::run(port, threads),
+        Command::Keys(keys) => keys::run(keys, &settings),
+        Command::UsageExport { format, since, until } => usage::export(&settings, format, since, until),
+        Command::ConfigCheck => config::check(),
+        Command::ConfigShow => config::show(&settings),
+        Command::ConfigSchema => config::schema(),
+        Command::Healthcheck => healthcheck::run(&settings),
+    })
+}
+
+fn ended(result: Result<(), CommandError>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever reads our output has enough of it: `usage export | head`.
+        Err(CommandError::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("openrouter-proxy: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+/// The settings, for a command that changes some of them first.
+fn loaded(sources: &Sources) -> Result<Settings, CommandError> {
+    load(sources).map_err(|faults| CommandError::Refused(faults.to_string()))
+}

@@ -1,0 +1,64 @@
+//! `serve`: both planes, until a signal ends them.
+
+use super::CommandError;
+use crate::app::{App, StartError, Stop};
+use crate::config::Settings;
+use crate::domain::time::Clock;
+use std::io::{Write, stdout};
+use std::time::{Duration, Instant};
+use tokio::time::sleep;
+
+/// How long the summary waits for the first model list.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Serves until SIGTERM or SIGINT.
+pub fn run(settings: &Settings) -> Result<(), CommandError> {
+    let system = actix_web::rt::System::new();
+    let stop = Stop::default();
+    let result: Result<(), StartError> = system.block_on(async {
+        let mut app = App::build(settings, Clock::system())?;
+        announce_password(&mut app).map_err(StartError::Io)?;
+        stop.on_signals();
+        let summary = summary(&app, settings);
+        actix_web::rt::spawn(summary);
+        app.run(stop, settings.server.shutdown_timeout).await
+    });
+    Ok(result?)
+}
+
+/// The generated password is shown here, once, and nowhere else.
+pub fn announce_password(app: &mut App) -> std::io::Result<()> {
+    let Some(password) = app.take_new_password() else { return Ok(()) };
+    writeln!(stdout(), "admin password (shown only this once): {}", password.as_str())?;
+    stdout().flush()
+}
+
+fn summary(app: &App, settings: &Settings) -> impl Future<Output = ()> + use<> {
+    let (shared, data, admin) = (app.shared(), app.data_address(), app.admin_address());
+    let (database, upstream) = (settings.database.url.to_string(), settings.openrouter.base_url.to_string());
+    async move {
+        let began = Instant::now();
+        while shared.catalog.get().is_empty() && began.elapsed() < PATIENCE {
+            sleep(Duration::from_millis(20)).await;
+        }
+        let (catalog, pool) = (shared.catalog.get(), shared.pool.view());
+        let lines = [
+            format!("clients connect to http://{data}/v1"),
+            format!("the operator connects to http://{admin}/"),
+            format!("upstream {upstream}, database {database}"),
+            format!(
+                "{} keys ({} usable), {} models ({} free)",
+                pool.keys.len(),
+                pool.usable,
+                catalog.all().len(),
+                catalog.free().count()
+            ),
+        ];
+        // A closed standard output is no reason to stop serving.
+        let _ = writeln!(stdout(), "{}", lines.join("\n"));
+        if pool.keys.is_empty() {
+            let _ = writeln!(stdout(), "there is no key yet: run `openrouter-proxy keys add`");
+        }
+        let _ = stdout().flush();
+    }
+}

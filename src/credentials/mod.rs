@@ -1,0 +1,7 @@
+//! Whether a credential is a right one. Both planes ask here, neither knows the other.
+//!
+//! Holds digests and hashes only; never a secret, never a database.
+
+mod admin_password;
+
+pub use admin_password::{AdminPassword, Busy};
