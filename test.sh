@@ -15,6 +15,7 @@ exec </dev/null
 readonly DENY_VERSION=0.20.2
 TARGET=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 readonly TARGET
+readonly SCRIPTS=(test.sh .ci/run tests/demo.sh tests/sdk/run.sh)
 readonly BINARY=$TARGET/release/openrouter-proxy
 export PATH="$TARGET/tools/bin:$PATH:$HOME/.cargo/bin"
 
@@ -146,11 +147,11 @@ install_deny() {
 
 shell_checks() {
   local script
-  for script in test.sh .ci/run tests/sdk/run.sh; do
+  for script in "${SCRIPTS[@]}"; do
     bash -n "$script"
     [ -x "$script" ] || { echo "$script is not executable" && return 1; }
   done
-  shellcheck test.sh .ci/run tests/sdk/run.sh
+  shellcheck "${SCRIPTS[@]}"
 }
 
 # The house documents itself to those who work in it: private rooms too, so links to them are fine.
@@ -195,6 +196,7 @@ else
   advisories
   step 'Release build' cargo build --release --locked
   step 'Libraries of the release binary' no_foreign_libraries
+  counted 'The demo' suite_counts tests/demo.sh "$BINARY"
   counted 'Official SDKs' suite_counts tests/sdk/run.sh "$BINARY"
 fi
 
