@@ -16,7 +16,9 @@ pids=()
 
 stop_all() {
   local pid
-  for pid in ${pids[@]+"${pids[@]}"}; do kill -KILL "$pid" 2>/dev/null || true; done
+  for pid in ${pids[@]+"${pids[@]}"}; do
+    kill -KILL "$pid" 2>/dev/null && wait "$pid" 2>/dev/null || true
+  done
   rm -rf "$work"
 }
 trap stop_all EXIT
@@ -148,6 +150,7 @@ rows = [json.loads(line) for line in open(sys.argv[1], encoding="utf-8")]
 assert len({row["request_id"] for row in rows}) == len(rows), "a request has two rows"
 assert {"completed", "cancelled", "truncated", "refused"} <= {row["outcome"] for row in rows}, "an outcome is missing"
 assert all(row["total_tokens"] for row in rows if row["outcome"] == "completed" and row["endpoint"] == "chat/completions")
+assert any(row["attempts"] > 1 for row in rows), "no request met a dead key"
 print(len(rows))
 PYTHON
   ) || rows=0

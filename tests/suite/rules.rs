@@ -35,7 +35,7 @@ fn is_crate(part: &str, family: &str) -> bool {
     part == family || part.strip_prefix(family).is_some_and(|rest| rest.starts_with('_'))
 }
 
-/// Diesel is known to the store alone, awc to upstream alone, dotenvy to config alone.
+/// Each of these libraries is known to one room alone.
 pub fn libraries(source: &Source) -> Vec<String> {
     let homes =
         [("diesel", "store"), ("r2d2", "store"), ("awc", "upstream"), ("dotenvy", "config"), ("clap", "cli")];
@@ -43,9 +43,7 @@ pub fn libraries(source: &Source) -> Vec<String> {
     for path in source.paths() {
         for (library, home) in homes {
             let named = path.parts.first().is_some_and(|part| is_crate(part, library));
-            // Flags and settings are one table: clap is known to both rooms that read them.
-            let at_home = source.room() == home || (library == "clap" && source.room() == "config");
-            if named && !at_home {
+            if named && source.room() != home {
                 faults.push(fault(source, path.line, &format!("{library} is known to {home} alone")));
             }
         }
@@ -140,7 +138,7 @@ pub fn panics(source: &Source) -> Vec<String> {
 
 /// Only the porch and the command line write to the terminal; everyone else logs.
 pub fn prints(source: &Source) -> Vec<String> {
-    if ["app", "cli", "main"].contains(&source.room()) {
+    if ["app", "cli", "commands", "main"].contains(&source.room()) {
         return Vec::new();
     }
     let macros = ["print", "println", "eprint", "eprintln"];
