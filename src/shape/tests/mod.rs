@@ -1,5 +1,4 @@
-//! Tests of the room as a whole: tables, properties and the golden files.
-
+//! Tests of the room as a whole: tables and properties.
 mod body;
 mod free_rule;
 mod samples;
