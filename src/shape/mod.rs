@@ -5,7 +5,8 @@
 //! for byte and in order. This room never does I/O, never reads a clock, and knows only `domain`.
 //!
 //! The order: [`check::check`], [`alias::Aliases::resolve`], and then for each model tried, on a
-//! clone: [`alias::set_model`], [`free_rule::check`], [`rules::Rules::apply`].
+//! clone: [`alias::set_model`], [`free_rule::check`], [`rules::Rules::apply`],
+//! [`max_tokens::Facts::of`] with [`tokens::count`] where it is needed, [`max_tokens::Plan::apply`].
 
 pub mod alias;
 pub mod body;
@@ -15,9 +16,14 @@ pub mod dialect;
 mod edit;
 pub mod free_rule;
 mod json;
+pub mod margin;
+pub mod max_tokens;
 mod near;
+pub mod overflow;
+mod prompt;
 pub mod provider;
 pub mod rules;
+pub mod tokens;
 mod turns;
 
 #[cfg(test)]
