@@ -1,4 +1,8 @@
-//! Tests of the room as a whole: tables and properties.
+//! Tests of the room as a whole: tables, properties and the golden files.
+
 mod body;
 mod free_rule;
+mod golden;
+mod pipeline;
+mod properties;
 mod samples;
