@@ -163,6 +163,16 @@ impl Document {
         Object::read(self.text(), span).map_err(|flaw| BodyFault::flaw(path, flaw))
     }
 
+    /// Takes over edits to an object inside. Each inner object may be edited once.
+    pub(crate) fn edit(&mut self, edit: &ObjectEdit) {
+        self.inner.extend(edit.patches());
+    }
+
+    /// Replaces the bytes at `span` by `text`.
+    pub(crate) fn replace(&mut self, span: Span, text: String) {
+        self.inner.push(Patch { span, text });
+    }
+
     fn is_replaced(&self, span: &Span) -> bool {
         self.top.object().members.iter().any(|member| {
             member.value.start <= span.start

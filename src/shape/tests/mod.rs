@@ -2,4 +2,7 @@
 
 mod body;
 mod free_rule;
+mod golden;
+mod pipeline;
+mod properties;
 mod samples;

@@ -1,0 +1,204 @@
+//! Provider mapping: which providers are tried first for which models (DESIGN section 4).
+//!
+//! First match wins. Never overrules a client that chose its own `order` or `only`, and never touches
+//! another member of the client's `provider`.
+
+use super::body::{BodyFault, Document};
+use super::edit::ObjectEdit;
+use super::json::{self, Kind, quoted};
+
+/// What a model's id is compared with, without regard to case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Pattern {
+    /// `*`
+    Any,
+    /// `*suffix`
+    Suffix(String),
+    /// `prefix*`
+    Prefix(String),
+    /// `*substring*`
+    Within(String),
+    /// The id itself.
+    Exact(String),
+}
+
+impl Pattern {
+    fn parse(text: &str) -> Option<Pattern> {
+        let lower = text.trim().to_lowercase();
+        let tail = lower.strip_prefix('*');
+        let middle = tail.unwrap_or(&lower);
+        let head = middle.strip_suffix('*');
+        let word = head.unwrap_or(middle).to_owned();
+        match (tail.is_some(), head.is_some()) {
+            _ if word.contains('*') => None,
+            (false, false) => (!word.is_empty()).then_some(Pattern::Exact(word)),
+            _ if word.is_empty() => Some(Pattern::Any),
+            (true, false) => Some(Pattern::Suffix(word)),
+            (false, true) => Some(Pattern::Prefix(word)),
+            (true, true) => Some(Pattern::Within(word)),
+        }
+    }
+
+    /// Whether `id`, in lower case, matches.
+    fn matches(&self, id: &str) -> bool {
+        match self {
+            Pattern::Any => true,
+            Pattern::Suffix(word) => id.ends_with(word),
+            Pattern::Prefix(word) => id.starts_with(word),
+            Pattern::Within(word) => id.contains(word),
+            Pattern::Exact(word) => id == word,
+        }
+    }
+}
+
+/// Why an entry of the mapping cannot be used; the entry is the operator's own text.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MappingFault {
+    /// No `=` between pattern and providers.
+    #[error("`{0}` must be PATTERN=PROVIDER[,PROVIDER…]")]
+    NoEquals(String),
+    /// A pattern that is empty or has a star inside.
+    #[error(
+        "the pattern of `{0}` must be a model id, with a star at its start, its end or both, or a lone star"
+    )]
+    Pattern(String),
+    /// No provider, or an empty place in the list.
+    #[error("`{0}` must name at least one provider, with no empty place between the commas")]
+    NoProvider(String),
+    /// A name that no provider can have.
+    #[error("`{1}` in `{0}` is no provider name; use letters, digits, spaces and . _ - /")]
+    Name(String, String),
+}
+
+/// Rules in the operator's order: patterns and the providers to try first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ProviderMapping {
+    rules: Vec<(Pattern, Vec<String>)>,
+}
+
+impl ProviderMapping {
+    /// Adds `PATTERN=P1,P2`, the form of the flag and the variable. The last `=` parts the two, so
+    /// that a pattern may hold one. Names are sent as they are written.
+    pub fn add_entry(&mut self, entry: &str) -> Result<(), MappingFault> {
+        let (pattern, providers) =
+            entry.rsplit_once('=').ok_or_else(|| MappingFault::NoEquals(entry.to_owned()))?;
+        let providers: Vec<&str> = providers.split(',').collect();
+        self.add(entry, pattern, &providers)
+    }
+
+    /// Adds a pattern with its providers, the form of the config file.
+    pub fn add_rule(&mut self, pattern: &str, providers: &[String]) -> Result<(), MappingFault> {
+        let providers: Vec<&str> = providers.iter().map(String::as_str).collect();
+        self.add(pattern, pattern, &providers)
+    }
+
+    fn add(&mut self, entry: &str, pattern: &str, providers: &[&str]) -> Result<(), MappingFault> {
+        let rule = Pattern::parse(pattern).ok_or_else(|| MappingFault::Pattern(entry.to_owned()))?;
+        let names: Vec<String> = providers.iter().map(|name| name.trim().to_owned()).collect();
+        if names.is_empty() || names.iter().any(String::is_empty) {
+            return Err(MappingFault::NoProvider(entry.to_owned()));
+        }
+        let strange = |name: &&String| !name.chars().all(|c| c.is_alphanumeric() || " ._-/".contains(c));
+        if let Some(name) = names.iter().find(strange) {
+            return Err(MappingFault::Name(entry.to_owned(), name.clone()));
+        }
+        self.rules.push((rule, names));
+        Ok(())
+    }
+
+    /// Whether there is no rule.
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
+    /// The providers to try first for a model; of several rules that match the first counts.
+    pub fn providers(&self, model: &str) -> Option<&[String]> {
+        let id = model.to_lowercase();
+        self.rules.iter().find(|(pattern, _)| pattern.matches(&id)).map(|(_, names)| names.as_slice())
+    }
+
+    /// Sets `provider.order` for `model`, unless the client gave an `order` or `only` of its own.
+    pub fn apply(&self, doc: &mut Document, model: &str) -> Result<(), BodyFault> {
+        let Some(names) = self.providers(model) else { return Ok(()) };
+        let list: Vec<String> = names.iter().map(|name| quoted(name)).collect();
+        let order = format!("[{}]", list.join(","));
+        let Some(raw) = doc.given("provider") else {
+            doc.set("provider", format!("{{\"order\":{order}}}"));
+            return Ok(());
+        };
+        let Some(span) = doc.span("provider").filter(|_| json::kind(raw) == Kind::Object) else {
+            return Ok(());
+        };
+        let provider = doc.object(span, "provider")?;
+        let chosen = |name: &str| {
+            let raw = provider.get(name).map(|member| json::slice(doc.text(), &member.value));
+            raw.is_some_and(|raw| json::kind(raw) != Kind::Null && !is_empty_list(raw))
+        };
+        if !chosen("order") && !chosen("only") {
+            let mut edit = ObjectEdit::new(provider);
+            edit.set("order", order);
+            doc.edit(&edit);
+        }
+        Ok(())
+    }
+}
+
+/// Whether a value is `[]`: a list of nobody is no choice.
+fn is_empty_list(raw: &str) -> bool {
+    raw.strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+        .is_some_and(|inside| inside.trim().is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mapping(entries: &[&str]) -> ProviderMapping {
+        let mut mapping = ProviderMapping::default();
+        for entry in entries {
+            mapping.add_entry(entry).unwrap();
+        }
+        mapping
+    }
+
+    #[test]
+    fn each_form_of_pattern() {
+        for (pattern, id, fits) in [
+            ("*", "any/thing", true),
+            ("**", "any/thing", true),
+            ("*:free", "a/b:FREE", true),
+            ("*:free", "a/b:free:x", false),
+            ("Anthropic/*", "anthropic/claude", true),
+            ("anthropic/*", "x/anthropic/claude", false),
+            ("*claude*", "anthropic/Claude-4", true),
+            ("*claude*", "claude", true),
+            ("gpt-4", "GPT-4", true),
+            ("gpt-4", "openai/gpt-4", false),
+            ("a=b", "a=b", true),
+        ] {
+            let mapping = mapping(&[&format!("{pattern}=P")]);
+            assert_eq!(mapping.providers(id).is_some(), fits, "{pattern} {id}");
+        }
+    }
+
+    #[test]
+    fn the_first_match_counts() {
+        let mapping = mapping(&["*claude*=Anthropic, Google AI Studio", "*=Other"]);
+        assert_eq!(mapping.providers("a/claude").unwrap(), ["Anthropic", "Google AI Studio"]);
+        assert_eq!(mapping.providers("a/b").unwrap(), ["Other"]);
+    }
+
+    #[test]
+    fn wrong_entries_are_told_apart() {
+        let mut mapping = ProviderMapping::default();
+        assert!(matches!(mapping.add_entry("gpt-4"), Err(MappingFault::NoEquals(_))));
+        assert!(matches!(mapping.add_entry("=P"), Err(MappingFault::Pattern(_))));
+        assert!(matches!(mapping.add_entry("a*b=P"), Err(MappingFault::Pattern(_))));
+        assert!(matches!(mapping.add_entry("a="), Err(MappingFault::NoProvider(_))));
+        assert!(matches!(mapping.add_entry("a=P,,Q"), Err(MappingFault::NoProvider(_))));
+        assert!(matches!(mapping.add_rule("a", &[]), Err(MappingFault::NoProvider(_))));
+        assert!(matches!(mapping.add_entry("a=P\"Q"), Err(MappingFault::Name(_, _))));
+        assert!(mapping.is_empty());
+    }
+}
