@@ -10,6 +10,7 @@ use super::dialect::Dialect;
 use super::edit::ObjectEdit;
 use super::json::{self, Kind, Object, Span};
 use super::turns::{Turn, is_blank, objects, text_of, turns};
+use crate::domain::cache_control::CacheControl;
 use crate::domain::model::Model;
 
 /// The marker, and the name it goes by.
@@ -26,45 +27,26 @@ const DEPTH: usize = 2;
 const MARKED_QWEN: &[&str] =
     &["qwen3-max", "qwen-plus", "qwen3.6-plus", "qwen3-coder-plus", "qwen3-coder-flash"];
 
-/// What is done about markers: `proxy.cache_control`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum CacheControl {
-    /// Nothing.
-    Off,
-    /// Every marker is removed and the last message marked, whatever the model.
-    LastMessage,
-    /// Markers are added for models whose vendor needs them and that list a price for cached input.
-    #[default]
-    Auto,
-}
-
-impl CacheControl {
-    /// The mode of a configured word.
-    pub fn from_word(word: &str) -> Option<CacheControl> {
-        match word {
-            "off" => Some(CacheControl::Off),
-            "last_message" => Some(CacheControl::LastMessage),
-            "auto" => Some(CacheControl::Auto),
-            _ => None,
-        }
-    }
-
-    /// Marks a body for `model`; `None`: the catalog does not know it, so nothing is known to profit.
-    pub fn apply(self, doc: &mut Document, dialect: Dialect, model: Option<&Model>) -> Result<(), BodyFault> {
-        let wanted = match self {
-            CacheControl::Off => false,
-            CacheControl::LastMessage => true,
-            CacheControl::Auto => model.is_some_and(profits),
-        };
-        match dialect {
-            Dialect::Completions | Dialect::Embeddings => Ok(()),
-            _ if !wanted => Ok(()),
-            Dialect::Responses => mark_top(doc, self),
-            Dialect::Chat | Dialect::Messages => match self {
-                CacheControl::LastMessage => mark_last(doc, dialect),
-                _ => mark_profitable(doc, dialect),
-            },
-        }
+/// Marks a body for `model`; `None`: the catalog does not know it, so nothing is known to profit.
+pub fn apply(
+    mode: CacheControl,
+    doc: &mut Document,
+    dialect: Dialect,
+    model: Option<&Model>,
+) -> Result<(), BodyFault> {
+    let wanted = match mode {
+        CacheControl::Off => false,
+        CacheControl::LastMessage => true,
+        CacheControl::Auto => model.is_some_and(profits),
+    };
+    match dialect {
+        Dialect::Completions | Dialect::Embeddings => Ok(()),
+        _ if !wanted => Ok(()),
+        Dialect::Responses => mark_top(doc, mode),
+        Dialect::Chat | Dialect::Messages => match mode {
+            CacheControl::LastMessage => mark_last(doc, dialect),
+            _ => mark_profitable(doc, dialect),
+        },
     }
 }
 
