@@ -81,6 +81,13 @@ pub enum Keys {
         /// The file.
         from: Input,
     },
+    /// Add those of the earlier Python proxy's database.
+    ImportSqlite {
+        /// The database; it is only read.
+        path: PathBuf,
+        /// Its usage rows too.
+        with_usage: bool,
+    },
     /// Ask OpenRouter about these, or about all when none is named.
     Check {
         /// Which.
@@ -181,9 +188,10 @@ fn keys_command(matches: &ArgMatches) -> Keys {
             label: own.get_one::<String>("label").cloned().unwrap_or_default(),
             daily_limit: own.get_one("daily-limit").copied(),
         },
-        Some(("import", own)) => {
-            Keys::Import { from: own.get_one::<String>("file").map_or(Input::Stdin, input) }
-        }
+        Some(("import", own)) => match own.get_one::<PathBuf>("from-sqlite") {
+            Some(path) => Keys::ImportSqlite { path: path.clone(), with_usage: own.get_flag("with-usage") },
+            None => Keys::Import { from: own.get_one::<String>("file").map_or(Input::Stdin, input) },
+        },
         Some(("check", own)) => Keys::Check { ids: ids(own) },
         Some(("remove", own)) => Keys::Remove { ids: ids(own) },
         Some((_, own)) => Keys::List { json: own.get_flag("json") },
@@ -220,6 +228,10 @@ mod tests {
             ("keys remove 1 2", Command::Keys(Keys::Remove { ids: vec![KeyId(1), KeyId(2)] })),
             ("keys import", Command::Keys(Keys::Import { from: Input::Stdin })),
             ("keys import a.csv", Command::Keys(Keys::Import { from: Input::Given("a.csv".into()) })),
+            (
+                "keys import --from-sqlite old.db --with-usage",
+                Command::Keys(Keys::ImportSqlite { path: "old.db".into(), with_usage: true }),
+            ),
             ("keys add", Command::Keys(Keys::Add { key: None, label: String::new(), daily_limit: None })),
             (
                 "keys add - --label a --daily-limit 50",
@@ -266,6 +278,21 @@ mod tests {
         assert_eq!(parsed("--port -1").flags.get("port"), Some(&vec!["-1".to_owned()]));
     }
 
+    /// The command lines in the README of the Rust proxy with provider mapping.
+    #[test]
+    fn coming_from_the_provider_mapping_proxy() {
+        let cli = parsed(
+            "--ip 127.0.0.1 -p 8080 --openrouter-base-url https://openrouter.ai/api/v1 \
+             --model-provider-mapping *anthropic/claude*=Anthropic,Google --model-provider-mapping gpt-4=OpenAI",
+        );
+        let given = |flag: &str| cli.flags.get(flag).map(Vec::as_slice).unwrap_or_default();
+        assert_eq!((given("host"), given("port")), (&["127.0.0.1".to_owned()][..], &["8080".to_owned()][..]));
+        assert_eq!(given("model-provider-mapping"), ["*anthropic/claude*=Anthropic,Google", "gpt-4=OpenAI"]);
+        let cli = parsed("--https --cert-path=./cert.pem --key-path=./key.pem");
+        assert_eq!(cli.flags.get("https"), Some(&vec!["true".to_owned()]));
+        assert_eq!(cli.flags.get("cert-path"), Some(&vec!["./cert.pem".to_owned()]));
+    }
+
     #[test]
     fn mistakes_of_syntax_exit_with_2() {
         for line in [
@@ -274,6 +301,8 @@ mod tests {
             "keys",
             "keys remove",
             "keys remove one",
+            "keys import --with-usage",
+            "keys import keys.txt --from-sqlite old.db",
             "keys add k --daily-limit 0",
             "simulate --threads 0",
             "simulate --port x",
@@ -290,14 +319,14 @@ mod tests {
         let help = grammar::program().render_help().to_string();
         for row in rows() {
             let Some(flag) = row.flag else { continue };
-            let line = help.lines().find(|line| {
-                line.contains(&format!("--{} ", flag.name)) || line.contains(&format!("--{}[", flag.name))
-            });
-            let line = line.unwrap_or_else(|| panic!("--{} is missing", flag.name));
+            let start = help.find(&format!("--{} ", flag.name)).or(help.find(&format!("--{}[", flag.name)));
+            let rest = &help[start.unwrap_or_else(|| panic!("--{} is missing", flag.name))..];
+            let entry =
+                rest.split_once("\n  -").or(rest.split_once("\n      --")).map_or(rest, |(entry, _)| entry);
+            assert!(entry.contains(row.doc) && entry.contains("[default: "), "{entry}");
             for variable in row.variables() {
-                assert!(help.contains(&variable), "{variable}");
+                assert!(entry.contains(&variable), "{variable}: {entry}");
             }
-            assert!(line.contains("[default: "), "{line}");
         }
     }
 

@@ -4,14 +4,17 @@
 use crate::config::log::{Log, LogFormat};
 use crate::domain::time::Clock;
 use env_logger::{Builder, Target};
+use log::LevelFilter;
 use std::fmt::Write as _;
 use std::io::Write as _;
 
 /// Starts the log; a second call changes nothing.
-pub fn start(log: &Log) {
-    let (json, clock) = (log.format == LogFormat::Json, Clock::system());
+pub fn start(settings: &Log) {
+    let (json, clock) = (settings.format == LogFormat::Json, Clock::system());
     let _ = Builder::new()
-        .parse_filters(log.level.as_str())
+        // What the server crates say of their start, we say in our own words.
+        .filter_module("actix_server", LevelFilter::Warn)
+        .parse_filters(settings.level.as_str())
         .target(Target::Stderr)
         .format(move |out, record| {
             let (time, level) = (clock.now().rfc3339(), record.level());

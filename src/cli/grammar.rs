@@ -55,6 +55,13 @@ fn setting_arg(row: &'static Row) -> Option<Arg> {
         .value_parser(ValueParser::string())
         .allow_negative_numbers(true)
         .global(true);
+    let arg = match flag.short {
+        Some(short) => arg.short(short),
+        None => arg,
+    };
+    let arg = arg.visible_aliases(flag.also);
+    // A list grows with each time the flag is written; of anything else there can be one.
+    let arg = if row.kind == Kind::ProviderRules { arg.action(ArgAction::Append) } else { arg };
     Some(match flag.implies {
         Some(implied) => arg.num_args(0..=1).require_equals(true).default_missing_value(implied),
         None => arg,
@@ -68,7 +75,9 @@ fn value_name(kind: &Kind) -> &'static str {
         Kind::Bytes { .. } => "SIZE",
         Kind::Switch => "BOOL",
         Kind::Path => "PATH",
+        Kind::Choice(_) => "WORD",
         Kind::DatabaseUrl => "URL",
+        Kind::ProviderRules => "PATTERN=P1,P2",
         _ => "TEXT",
     }
 }
@@ -77,6 +86,7 @@ fn simulate() -> clap::Command {
     // The id of the setting's own `--port`, so that this one stands in its place here.
     let port = Arg::new("server.port")
         .long("port")
+        .short('p')
         .value_name("PORT")
         .value_parser(|text: &str| text.parse::<u16>().map(|port| port.to_string()))
         .help("Port the simulator listens on; 0 takes any free one [default: 9999]");
@@ -118,9 +128,23 @@ fn keys() -> clap::Command {
     let list = clap::Command::new("list")
         .about("List the keys, masked")
         .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("As JSON"));
-    let import =
-        clap::Command::new("import").about("Add many keys, one a line: key[,label[,daily limit]]").arg(
-            Arg::new("file").value_name("FILE").default_value("-").help("The file, or - for standard input"),
+    let import = clap::Command::new("import")
+        .about("Add many keys, one a line: key[,label[,daily limit]]")
+        .arg(Arg::new("file").value_name("FILE").help("The file; standard input when it is - or left out"))
+        .arg(
+            Arg::new("from-sqlite")
+                .long("from-sqlite")
+                .value_name("OLD.DB")
+                .value_parser(value_parser!(PathBuf))
+                .conflicts_with("file")
+                .help("The database of the earlier Python proxy, instead of a file"),
+        )
+        .arg(
+            Arg::new("with-usage")
+                .long("with-usage")
+                .action(ArgAction::SetTrue)
+                .requires("from-sqlite")
+                .help("Bring its usage rows too"),
         );
     let check = clap::Command::new("check")
         .about("Ask OpenRouter about keys")

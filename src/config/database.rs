@@ -13,7 +13,8 @@ const URL: Row = Row::new(
     "openrouter_proxy.db",
     "Database: a path or sqlite://… is SQLite, postgres://… is Postgres.",
 )
-.flag("database-url");
+.flag("database-url")
+.also(&["path"]);
 
 const SECRET_KEY: Row = Row::unset(
     "database.secret_key",

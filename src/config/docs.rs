@@ -2,7 +2,7 @@
 //! `.env.example` and `config.example.json`. Tests keep the committed files equal to these.
 
 use super::schema::preset;
-use super::table::{Preset, Row, SECTIONS, rows};
+use super::table::{Flag, Preset, Row, SECTIONS, rows};
 use serde_json::json;
 use std::fmt::Write;
 
@@ -14,7 +14,7 @@ pub fn markdown() -> String {
     );
     for row in rows() {
         let variables: Vec<String> = row.variables().iter().map(|name| format!("`{name}`")).collect();
-        let flag = row.flag.map_or_else(String::new, |flag| format!("`--{}`", flag.name));
+        let flag = row.flag.map_or_else(String::new, flag_cell);
         let default = match row.preset {
             Preset::Value(value) => format!("`{value}`"),
             Preset::Unset(otherwise) => otherwise.to_owned(),
@@ -25,6 +25,12 @@ pub fn markdown() -> String {
         let _ = writeln!(text, "| {} |", cells.join(" | "));
     }
     text
+}
+
+fn flag_cell(flag: Flag) -> String {
+    let short = flag.short.map(|short| format!("`-{short}`"));
+    let long = [Some(flag.name), flag.also].into_iter().flatten().map(|name| format!("`--{name}`"));
+    short.into_iter().chain(long).collect::<Vec<_>>().join(", ")
 }
 
 /// The text of `.env.example`: every variable, commented out, with its default.

@@ -63,7 +63,9 @@ impl ConfigFile {
     }
 
     fn member(&mut self, section: &str, name: &str, value: Json, faults: &mut Vec<Fault>) {
-        let Some(row) = rows().find(|row| row.section() == section && fold(row.name()) == fold(name)) else {
+        let named =
+            |row: &&Row| std::iter::once(&row.name()).chain(row.also).any(|known| fold(known) == fold(name));
+        let Some(row) = rows().filter(|row| row.section() == section).find(named) else {
             let key = format!("{section}.{name}");
             faults.push(Fault::new(&key, &self.path, unknown(&key)));
             return;

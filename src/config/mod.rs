@@ -8,6 +8,7 @@
 
 pub mod access;
 pub mod admin;
+pub mod aliases;
 pub mod base_url;
 pub mod database;
 pub mod docs;
@@ -17,6 +18,7 @@ pub mod given;
 pub mod host;
 pub mod json;
 pub mod log;
+pub mod mapping;
 pub mod near;
 pub mod numbers;
 pub mod openrouter;
@@ -28,7 +30,7 @@ pub mod sources;
 pub mod table;
 
 use fault::Faults;
-use reader::{Origin, Reader};
+use reader::{Found, Origin, Reader};
 use sources::Sources;
 
 /// The exit code of a program that will not start with this configuration
@@ -53,6 +55,7 @@ pub struct Settings {
     /// How much is logged, and in which form.
     pub log: log::Log,
     origins: Vec<Origin>,
+    warnings: Vec<String>,
 }
 
 /// Reads every setting from `sources`.
@@ -66,19 +69,24 @@ pub fn load(sources: &Sources) -> Result<Settings, Faults> {
     let database = database::Database::read(&mut reader);
     let openrouter = openrouter::OpenRouter::read(&mut reader);
     let proxy = proxy::Proxy::read(&mut reader);
-    let access = access::Access::read(&mut reader);
+    let access = access::Access::read(&mut reader, &server);
     let log = log::Log::read(&mut reader);
-    let (faults, origins) = reader.finish();
+    let Found { faults, origins, warnings } = reader.finish();
     if !faults.is_empty() {
         return Err(Faults(faults));
     }
-    Ok(Settings { server, admin, database, openrouter, proxy, access, log, origins })
+    Ok(Settings { server, admin, database, openrouter, proxy, access, log, origins, warnings })
 }
 
 impl Settings {
     /// Every effective value with the place it came from, secrets masked, in the table's order.
     pub fn origins(&self) -> &[Origin] {
         &self.origins
+    }
+
+    /// What is allowed but should be known, one sentence each, for the log at start.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// What `config show` prints: one line for each setting.

@@ -28,7 +28,8 @@ const API_KEYS: Row = Row::unset(
     "none",
     "API keys that are added to the pool at start, one or many, by comma or line break.",
 )
-.env(&["OPENROUTER_API_KEY"]);
+.env(&["OPENROUTER_API_KEY"])
+.also(&["api_key"]);
 
 const HTTP_REFERER: Row = Row::unset(
     "openrouter.http_referer",
@@ -146,12 +147,16 @@ impl OpenRouter {
     pub(super) fn read(reader: &mut Reader<'_>) -> OpenRouter {
         let base_url: BaseUrl = reader.get(&BASE_URL);
         let allow_insecure: bool = reader.get(&ALLOW_INSECURE_BASE_URL);
-        if !base_url.is_https() && !base_url.is_loopback() && !allow_insecure {
-            reader.fault(
+        match (base_url.is_https() || base_url.is_loopback(), allow_insecure) {
+            (true, _) => {}
+            (false, true) => {
+                reader.warn("API keys go to OpenRouter over plain http://: the network can read them")
+            }
+            (false, false) => reader.fault(
                 &BASE_URL,
                 "plain http:// would show the API keys to the network; use https://, \
                  or set openrouter.allow_insecure_base_url",
-            );
+            ),
         }
         OpenRouter {
             base_url,

@@ -1,8 +1,11 @@
 //! `proxy`: what is done with a request.
 
+use super::aliases::ModelAlias;
 use super::given::{Given, Value, choice};
+use super::mapping::ProviderRule;
 use super::reader::Reader;
 use super::table::{Kind, Row};
+use crate::domain::cache_control::CacheControl;
 use crate::domain::strategy::Strategy;
 
 const STRATEGIES: &[&str] = &["round_robin", "least_used", "random", "most_remaining"];
@@ -13,7 +16,8 @@ const LOAD_BALANCE_STRATEGY: Row = Row::new(
     "round_robin",
     "How a key is chosen: round_robin, least_used, random or most_remaining.",
 )
-.env(&["LOAD_BALANCE_STRATEGY"]);
+.env(&["LOAD_BALANCE_STRATEGY"])
+.also(&["load_balancing_strategy"]);
 
 const FREE_MODELS_ONLY: Row = Row::new(
     "proxy.free_models_only",
@@ -30,8 +34,48 @@ const MAX_ATTEMPTS: Row = Row::new(
     "Most attempts upstream for one request that may have cost quota or reached a model.",
 );
 
+const MAX_TOKENS: Row = Row::new(
+    "proxy.max_tokens",
+    Kind::Choice(&["auto", "off"]),
+    "auto",
+    "Whether max_tokens is set and corrected to what the model and the prompt leave: auto or off.",
+);
+
+const CACHE_CONTROL: Row = Row::new(
+    "proxy.cache_control",
+    Kind::Choice(&["auto", "last_message", "off"]),
+    "auto",
+    "Prompt cache markers: auto (models that need them), last_message (always there) or off.",
+)
+.env(&["CACHE_CONTROL"])
+.flag("cache-control");
+
+const MODEL_PROVIDER_MAPPING: Row = Row::unset(
+    "proxy.model_provider_mapping",
+    Kind::ProviderRules,
+    "none",
+    "Providers to try for models of a pattern, as PATTERN=P1,P2; several by `;`, the first match wins.",
+)
+.env(&["MODEL_PROVIDER_MAPPING"])
+.flag("model-provider-mapping");
+
+const MODEL_ALIASES: Row = Row::unset(
+    "proxy.model_aliases",
+    Kind::ModelAliases,
+    "none",
+    "Names that stand for models, tried in order, as JSON: {\"fast\": [\"a:free\", \"b:free\"]}.",
+);
+
 /// The rows of this subject.
-pub(super) const ROWS: &[Row] = &[LOAD_BALANCE_STRATEGY, FREE_MODELS_ONLY, MAX_ATTEMPTS];
+pub(super) const ROWS: &[Row] = &[
+    LOAD_BALANCE_STRATEGY,
+    FREE_MODELS_ONLY,
+    MAX_ATTEMPTS,
+    MAX_TOKENS,
+    CACHE_CONTROL,
+    MODEL_PROVIDER_MAPPING,
+    MODEL_ALIASES,
+];
 
 /// What is done with a request.
 #[derive(Debug, Clone)]
@@ -42,6 +86,14 @@ pub struct Proxy {
     pub free_models_only: bool,
     /// The most attempts for one request, at least 1.
     pub max_attempts: u32,
+    /// Whether `max_tokens` is set and corrected.
+    pub auto_max_tokens: bool,
+    /// Where prompt cache markers go.
+    pub cache_control: CacheControl,
+    /// Providers to try by model; the first rule that matches wins.
+    pub model_provider_mapping: Vec<ProviderRule>,
+    /// Names that stand for models.
+    pub model_aliases: Vec<ModelAlias>,
 }
 
 impl Proxy {
@@ -50,6 +102,10 @@ impl Proxy {
             load_balance_strategy: reader.get(&LOAD_BALANCE_STRATEGY),
             free_models_only: reader.get(&FREE_MODELS_ONLY),
             max_attempts: reader.get(&MAX_ATTEMPTS),
+            auto_max_tokens: reader.get::<MaxTokens>(&MAX_TOKENS) == MaxTokens::Auto,
+            cache_control: reader.get(&CACHE_CONTROL),
+            model_provider_mapping: reader.get(&MODEL_PROVIDER_MAPPING),
+            model_aliases: reader.get(&MODEL_ALIASES),
         }
     }
 }
@@ -66,6 +122,43 @@ impl Value for Strategy {
 
     fn show(&self) -> String {
         self.word().to_owned()
+    }
+}
+
+/// Whether `max_tokens` is set and corrected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum MaxTokens {
+    #[default]
+    Auto,
+    Off,
+}
+
+impl Value for MaxTokens {
+    fn read(given: &Given, kind: &Kind) -> Result<MaxTokens, String> {
+        Ok(if choice(given, kind)? == "off" { MaxTokens::Off } else { MaxTokens::Auto })
+    }
+
+    fn show(&self) -> String {
+        if *self == MaxTokens::Off { "off".to_owned() } else { "auto".to_owned() }
+    }
+}
+
+impl Value for CacheControl {
+    fn read(given: &Given, kind: &Kind) -> Result<CacheControl, String> {
+        Ok(match choice(given, kind)? {
+            "last_message" => CacheControl::LastMessage,
+            "off" => CacheControl::Off,
+            _ => CacheControl::Auto,
+        })
+    }
+
+    fn show(&self) -> String {
+        let word = match self {
+            CacheControl::Auto => "auto",
+            CacheControl::LastMessage => "last_message",
+            CacheControl::Off => "off",
+        };
+        word.to_owned()
     }
 }
 

@@ -26,12 +26,23 @@ pub struct Reader<'a> {
     sources: &'a Sources,
     faults: Vec<Fault>,
     origins: Vec<Origin>,
+    warnings: Vec<String>,
+}
+
+/// What a pass found.
+pub struct Found {
+    /// Everything that is wrong.
+    pub faults: Vec<Fault>,
+    /// Every effective value, in the order read.
+    pub origins: Vec<Origin>,
+    /// What is allowed but should be known, one sentence each.
+    pub warnings: Vec<String>,
 }
 
 impl<'a> Reader<'a> {
     /// A pass over what `sources` give, beginning with what is already wrong with them.
     pub fn new(sources: &'a Sources) -> Reader<'a> {
-        Reader { sources, faults: sources.faults.clone(), origins: Vec::new() }
+        Reader { sources, faults: sources.faults.clone(), origins: Vec::new(), warnings: Vec::new() }
     }
 
     /// The value of `row`: the strongest given, else its default, else `T`'s own.
@@ -84,8 +95,18 @@ impl<'a> Reader<'a> {
         self.faults.push(Fault::new(row.key, source, message));
     }
 
-    /// Everything that is wrong, and every effective value in the order read.
-    pub fn finish(self) -> (Vec<Fault>, Vec<Origin>) {
-        (self.faults, self.origins)
+    /// Whether a value of `row` was refused.
+    pub fn is_at_fault(&self, row: &Row) -> bool {
+        self.faults.iter().any(|fault| fault.key == row.key)
+    }
+
+    /// Notes what is allowed but should be known.
+    pub fn warn(&mut self, warning: impl Into<String>) {
+        self.warnings.push(warning.into());
+    }
+
+    /// What was found.
+    pub fn finish(self) -> Found {
+        Found { faults: self.faults, origins: self.origins, warnings: self.warnings }
     }
 }

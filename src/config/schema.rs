@@ -56,6 +56,12 @@ fn member(row: &Row) -> Value {
 }
 
 fn kind(kind: &Kind) -> Map<String, Value> {
+    let names = json!({
+        "type": ["string", "array"],
+        "items": {"type": "string", "minLength": 1},
+        "minLength": 1,
+        "minItems": 1,
+    });
     let schema = match *kind {
         Kind::Text(_) | Kind::Path | Kind::DatabaseUrl => json!({"type": "string", "minLength": 1}),
         Kind::Header => json!({"type": "string", "pattern": "^[ -~]*$"}),
@@ -76,6 +82,12 @@ fn kind(kind: &Kind) -> Map<String, Value> {
             "minLength": 1,
             "writeOnly": true,
         }),
+        Kind::ProviderRules => json!({
+            "type": ["object", "array"],
+            "additionalProperties": names,
+            "items": {"type": "string", "pattern": "=."},
+        }),
+        Kind::ModelAliases => json!({"type": "object", "additionalProperties": names}),
     };
     if let Value::Object(schema) = schema { schema } else { Map::new() }
 }

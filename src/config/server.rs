@@ -5,6 +5,7 @@ use super::numbers::ByteSize;
 use super::reader::Reader;
 use super::table::{Kind, Row};
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::time::Duration;
 
 const HOST: Row = Row::new(
@@ -13,7 +14,9 @@ const HOST: Row = Row::new(
     "0.0.0.0",
     "Address that clients connect to.",
 )
-.flag("host");
+.env(&["SERVER_HOST", "OPENAI_PROXY_HOST"])
+.flag("host")
+.also_flag("ip");
 
 /// The data plane's port; the admin plane must not want the same one.
 pub(super) const PORT: Row = Row::new(
@@ -22,8 +25,9 @@ pub(super) const PORT: Row = Row::new(
     "8000",
     "Port that clients connect to; 0 takes any free one.",
 )
-.env(&["PORT"])
-.flag("port");
+.env(&["PORT", "OPENAI_PROXY_PORT"])
+.flag("port")
+.short('p');
 
 const WORKERS: Row = Row::unset(
     "server.workers",
@@ -33,6 +37,30 @@ const WORKERS: Row = Row::unset(
 )
 .env(&["WORKERS"])
 .flag("workers");
+
+const HTTPS: Row = Row::new(
+    "server.https",
+    Kind::Switch,
+    "false",
+    "Whether the data plane speaks HTTPS; it needs cert_path and key_path.",
+)
+.bare_flag("https", "true");
+
+const CERT_PATH: Row = Row::unset(
+    "server.cert_path",
+    Kind::Path,
+    "none",
+    "Certificate chain of the data plane, in PEM; read again on SIGHUP.",
+)
+.flag("cert-path");
+
+const KEY_PATH: Row = Row::unset(
+    "server.key_path",
+    Kind::Path,
+    "none",
+    "Private key of the certificate, in PEM; read again on SIGHUP.",
+)
+.flag("key-path");
 
 const SHUTDOWN_TIMEOUT: Row = Row::new(
     "server.shutdown_timeout",
@@ -56,7 +84,8 @@ const MAX_IN_FLIGHT: Row = Row::new(
 );
 
 /// The rows of this subject.
-pub(super) const ROWS: &[Row] = &[HOST, PORT, WORKERS, SHUTDOWN_TIMEOUT, MAX_BODY_BYTES, MAX_IN_FLIGHT];
+pub(super) const ROWS: &[Row] =
+    &[HOST, PORT, WORKERS, HTTPS, CERT_PATH, KEY_PATH, SHUTDOWN_TIMEOUT, MAX_BODY_BYTES, MAX_IN_FLIGHT];
 
 /// The data plane's port and its limits.
 #[derive(Debug, Clone)]
@@ -67,12 +96,43 @@ pub struct Server {
     pub port: u16,
     /// Threads that serve clients, at least 1.
     pub workers: usize,
+    /// With what it speaks HTTPS; `None`: it speaks plain HTTP.
+    pub tls: Option<Tls>,
     /// How long running requests may take to end once the process was told to stop.
     pub shutdown_timeout: Duration,
     /// The largest request body, in bytes.
     pub max_body_bytes: usize,
     /// The most requests served at one time.
     pub max_in_flight: usize,
+}
+
+/// The files of a certificate. Configuration does not open them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// The certificate and those between it and its root, in PEM.
+    pub cert_path: PathBuf,
+    /// Its private key, in PEM.
+    pub key_path: PathBuf,
+}
+
+impl Tls {
+    fn read(reader: &mut Reader<'_>) -> Option<Tls> {
+        let https: bool = reader.get(&HTTPS);
+        let cert_path: Option<PathBuf> = reader.optional(&CERT_PATH);
+        let key_path: Option<PathBuf> = reader.optional(&KEY_PATH);
+        if !https {
+            if cert_path.is_some() || key_path.is_some() {
+                reader.warn("a certificate is given but server.https is off: clients get plain HTTP");
+            }
+            return None;
+        }
+        for (row, path) in [(&CERT_PATH, &cert_path), (&KEY_PATH, &key_path)] {
+            if path.is_none() && !reader.is_at_fault(row) {
+                reader.fault(row, "HTTPS is on; give the path of a PEM file");
+            }
+        }
+        Some(Tls { cert_path: cert_path?, key_path: key_path? })
+    }
 }
 
 impl Server {
@@ -82,6 +142,7 @@ impl Server {
             host: reader.get(&HOST),
             port: reader.get(&PORT),
             workers: reader.optional(&WORKERS).unwrap_or_else(cores),
+            tls: Tls::read(reader),
             shutdown_timeout: reader.get(&SHUTDOWN_TIMEOUT),
             max_body_bytes: usize::try_from(reader.get::<ByteSize>(&MAX_BODY_BYTES).0).unwrap_or(usize::MAX),
             max_in_flight: reader.get(&MAX_IN_FLIGHT),

@@ -231,3 +231,38 @@ fn broken_line(text: &str, error: &dotenvy::Error) -> Option<usize> {
     let start = broken.lines().next()?.trim();
     text.lines().position(|line| line.contains(start)).map(|index| index + 1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_named_file_must_exist() {
+        let sources = Sources::gather(BTreeMap::new(), Some(Path::new("no/such/file.json")));
+        let faults: Vec<String> = sources.faults.iter().map(ToString::to_string).collect();
+        assert!(
+            faults.iter().any(|fault| fault.starts_with("no/such/file.json: cannot be read: ")),
+            "{faults:?}"
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_variable_of_ours_must_be_text() {
+        use std::os::unix::ffi::OsStringExt;
+        let broken = || std::ffi::OsString::from_vec(vec![0xff]);
+        let mut sources = Sources::default();
+        sources.add_environment([("PORT".into(), broken()), ("THEIRS".into(), broken())].into_iter());
+        let faults: Vec<String> = sources.faults.iter().map(ToString::to_string).collect();
+        assert_eq!(faults, ["server.port (environment variable PORT): is not valid UTF-8"]);
+    }
+
+    #[test]
+    fn broken_lines_are_counted_and_not_repeated() {
+        let mut sources = Sources::default();
+        sources.add_dotenv("A=1\n\n# fine\nhunter2 hunter2\nB=\"hunter2\nC=3\n");
+        let faults: Vec<String> = sources.faults.iter().map(ToString::to_string).collect();
+        assert_eq!(faults, [".env: line 4 is not NAME=value", ".env: line 5 is not NAME=value"]);
+        assert_eq!(sources.dotenv.get("A").map(String::as_str), Some("1"));
+    }
+}

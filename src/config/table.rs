@@ -18,6 +18,8 @@ pub struct Row {
     pub doc: &'static str,
     /// Shorter or older environment variables that work beside `SECTION_NAME`.
     pub env: &'static [&'static str],
+    /// Other names in the configuration file, without the section.
+    pub also: &'static [&'static str],
     /// The command-line flag, if it has one.
     pub flag: Option<Flag>,
 }
@@ -29,6 +31,10 @@ pub struct Flag {
     pub name: &'static str,
     /// The value it stands for when written bare, e.g. `true`; `None`: it needs a value.
     pub implies: Option<&'static str>,
+    /// A one-letter form.
+    pub short: Option<char>,
+    /// An older long name that works too.
+    pub also: Option<&'static str>,
 }
 
 /// What holds when nobody gives a value.
@@ -80,6 +86,10 @@ pub enum Kind {
     Secret,
     /// Several secret texts.
     Secrets,
+    /// Rules of provider mapping.
+    ProviderRules,
+    /// Names that stand for models.
+    ModelAliases,
 }
 
 impl Kind {
@@ -99,6 +109,11 @@ impl Kind {
             Kind::Choice(words) => format!("one of {}", words.join(", ")),
             Kind::Secret => "a text".to_owned(),
             Kind::Secrets => "a text, or a list of texts".to_owned(),
+            Kind::ProviderRules => {
+                "PATTERN=PROVIDER,PROVIDER, or in JSON an object of patterns and lists of providers"
+                    .to_owned()
+            }
+            Kind::ModelAliases => "a JSON object of names and lists of models".to_owned(),
         }
     }
 
@@ -116,12 +131,12 @@ impl Kind {
 impl Row {
     /// A row that holds `preset` when nobody says otherwise.
     pub const fn new(key: &'static str, kind: Kind, preset: &'static str, doc: &'static str) -> Row {
-        Row { key, kind, preset: Preset::Value(preset), doc, env: &[], flag: None }
+        Row { key, kind, preset: Preset::Value(preset), doc, env: &[], also: &[], flag: None }
     }
 
     /// A row without a value of its own; `otherwise` says what happens then.
     pub const fn unset(key: &'static str, kind: Kind, otherwise: &'static str, doc: &'static str) -> Row {
-        Row { key, kind, preset: Preset::Unset(otherwise), doc, env: &[], flag: None }
+        Row { key, kind, preset: Preset::Unset(otherwise), doc, env: &[], also: &[], flag: None }
     }
 
     /// The same row with further environment variables.
@@ -131,12 +146,33 @@ impl Row {
 
     /// The same row with a flag that takes a value.
     pub const fn flag(self, name: &'static str) -> Row {
-        Row { flag: Some(Flag { name, implies: None }), ..self }
+        Row { flag: Some(Flag { name, implies: None, short: None, also: None }), ..self }
     }
 
     /// The same row with a flag that stands for `implies` when written bare.
     pub const fn bare_flag(self, name: &'static str, implies: &'static str) -> Row {
-        Row { flag: Some(Flag { name, implies: Some(implies) }), ..self }
+        Row { flag: Some(Flag { name, implies: Some(implies), short: None, also: None }), ..self }
+    }
+
+    /// The same row with other names in the configuration file.
+    pub const fn also(self, also: &'static [&'static str]) -> Row {
+        Row { also, ..self }
+    }
+
+    /// The same row whose flag also has a one-letter form.
+    pub const fn short(self, short: char) -> Row {
+        match self.flag {
+            Some(flag) => Row { flag: Some(Flag { short: Some(short), ..flag }), ..self },
+            None => self,
+        }
+    }
+
+    /// The same row whose flag also has an older long name.
+    pub const fn also_flag(self, also: &'static str) -> Row {
+        match self.flag {
+            Some(flag) => Row { flag: Some(Flag { also: Some(also), ..flag }), ..self },
+            None => self,
+        }
     }
 
     /// The part of the key before the dot.

@@ -202,3 +202,122 @@ fn a_dotenv_file_is_read_like_a_shell_would() {
     twice.add_dotenv("PORT=1\nPORT=2\n");
     assert_eq!(faults(&twice), [".env: PORT is given twice with different values; keep one"]);
 }
+
+#[test]
+fn https_needs_a_certificate_and_a_key() {
+    assert_eq!(
+        faults(&sources(&[("https", "true")], &[], "", "")),
+        [
+            "server.cert_path (default): HTTPS is on; give the path of a PEM file",
+            "server.key_path (default): HTTPS is on; give the path of a PEM file",
+        ]
+    );
+    let empty = faults(&sources(&[("https", "true"), ("cert-path", ""), ("key-path", "k.pem")], &[], "", ""));
+    assert_eq!(
+        empty,
+        ["server.cert_path (flag --cert-path): is set but empty; give it a value or leave it out"]
+    );
+    let whole =
+        load(&sources(&[("https", "true"), ("cert-path", "c.pem"), ("key-path", "k.pem")], &[], "", ""));
+    let tls = whole.expect("valid").server.tls.expect("HTTPS is on");
+    assert_eq!((tls.cert_path.to_str(), tls.key_path.to_str()), (Some("c.pem"), Some("k.pem")));
+    let off = load(&sources(&[("cert-path", "c.pem")], &[], "", "")).expect("valid");
+    assert!(off.server.tls.is_none() && off.warnings().len() == 1);
+}
+
+#[test]
+fn anonymous_clients_beyond_this_machine_are_a_deliberate_choice() {
+    let file = r#"{"access":{"anonymous":true}}"#;
+    let open = faults(&sources(&[], &[], "", file));
+    assert!(
+        open.len() == 1 && open[0].starts_with("access.anonymous (config.json): would open 0.0.0.0"),
+        "{open:?}"
+    );
+    let local = load(&sources(&[("host", "127.0.0.1")], &[], "", file)).expect("only this machine");
+    assert!(local.access.anonymous && local.warnings().is_empty());
+    for chosen in [
+        sources(&[("allow-anonymous", "true")], &[], "", file),
+        sources(&[], &[("ALLOW_ANONYMOUS", "1")], "", ""),
+        sources(&[], &[], "ALLOW_ANONYMOUS=yes", ""),
+    ] {
+        let settings = load(&chosen).expect("chosen");
+        assert!(settings.access.anonymous && settings.warnings().len() == 1);
+    }
+}
+
+/// The settings of the Python proxy's README, and the same in other spellings.
+#[test]
+fn coming_from_the_python_key_pool() {
+    let documented = r#"{
+        "server": {"host": "0.0.0.0", "port": 8000},
+        "admin": {"password": "admin123"},
+        "database": {"url": "openrouter_proxy.db"},
+        "openrouter": {
+            "base_url": "https://openrouter.ai/api/v1",
+            "http_referer": "https://your-domain.com",
+            "x_title": "OpenRouter Proxy",
+            "free_model_suffix": ":free",
+            "auto_update_models_on_startup": true,
+            "model_cache_timeout": 3600,
+            "request_timeout": 60.0
+        },
+        "proxy": {"load_balance_strategy": "least_used"}
+    }"#;
+    let camel = documented
+        .replace("base_url", "baseUrl")
+        .replace("http_referer", "httpReferer")
+        .replace("x_title", "xTitle")
+        .replace("free_model_suffix", "freeModelSuffix")
+        .replace("auto_update_models_on_startup", "autoUpdateModelsOnStartup")
+        .replace("model_cache_timeout", "modelCacheTimeout")
+        .replace("request_timeout", "requestTimeout")
+        .replace("load_balance_strategy", "loadBalancingStrategy")
+        .replace("least_used", "leastUsed");
+    for file in [documented, &camel] {
+        let settings = load(&sources(&[], &[("PORT", "9000")], "", file)).expect("valid");
+        assert_eq!(settings.server.port, 9000);
+        assert_eq!(settings.openrouter.request_timeout, Duration::from_secs(60));
+        assert_eq!(settings.openrouter.x_title.as_deref(), Some("OpenRouter Proxy"));
+        assert_eq!(settings.proxy.load_balance_strategy, crate::domain::strategy::Strategy::LeastUsed);
+        assert!(settings.admin.password.is_some() && settings.access.accept_admin_password);
+    }
+    let twice = r#"{"proxy":{"load_balance_strategy":"random","load_balancing_strategy":"random"}}"#;
+    assert_eq!(
+        faults(&sources(&[], &[], "", twice)),
+        ["proxy.load_balance_strategy (config.json): is given twice; keep one"]
+    );
+}
+
+#[test]
+fn coming_from_the_cache_control_proxy() {
+    let dotenv = "ANTHROPIC_API_URL=https://api.anthropic.com\nPROXY_HOST=0.0.0.0\nPROXY_PORT=9999\n\
+                  CACHE_CONTROL_TTL=1h  # 5m or 1h\nLOG_LEVEL=INFO\n\
+                  OPENROUTER_API_URL=https://openrouter.ai/api\n\
+                  OPENROUTER_API_KEY=your-openrouter-api-key\n\
+                  OPENAI_PROXY_HOST=0.0.0.0\nOPENAI_PROXY_PORT=9998\n";
+    let settings = load(&sources(&[("cache-control", "last_message")], &[], dotenv, "")).expect("valid");
+    assert_eq!((settings.server.host.as_str(), settings.server.port), ("0.0.0.0", 9998));
+    assert_eq!(settings.openrouter.base_url.as_str(), "https://openrouter.ai/api/v1");
+    assert_eq!(settings.openrouter.api_keys.len(), 1);
+    assert_eq!(settings.proxy.cache_control, crate::domain::cache_control::CacheControl::LastMessage);
+}
+
+#[test]
+fn rules_and_aliases_come_from_every_source() {
+    let variable = [
+        ("MODEL_PROVIDER_MAPPING", "*anthropic/claude*=Anthropic,Google;gpt-4=OpenAI"),
+        ("PROXY_MODEL_ALIASES", r#"{"fast":["a:free","b:free"]}"#),
+    ];
+    let settings = load(&sources(&[], &variable, "", "")).expect("valid");
+    assert_eq!(settings.proxy.model_provider_mapping.len(), 2);
+    assert!(settings.show().contains("*anthropic/claude*=anthropic,google-vertex; gpt-4=openai"));
+    assert_eq!(settings.proxy.model_aliases[0].models, ["a:free", "b:free"]);
+
+    let flags = [("model-provider-mapping", "z=Groq"), ("model-provider-mapping", "a=Azure")];
+    let file = r#"{"proxy":{"model_provider_mapping":{"b":["x"]},"model_aliases":{"z":"1","a":"2"}}}"#;
+    let settings = load(&sources(&flags, &[], "", file)).expect("valid");
+    let patterns: Vec<&str> =
+        settings.proxy.model_provider_mapping.iter().map(|rule| rule.pattern.as_str()).collect();
+    assert_eq!(patterns, ["z", "a"], "the flag wins and keeps its order");
+    assert_eq!(settings.proxy.model_aliases[0].name, "z");
+}

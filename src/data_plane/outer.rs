@@ -9,7 +9,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
-use actix_web::{Error, HttpMessage, HttpRequest};
+use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, ResponseError};
 use futures_util::FutureExt;
 use std::panic::AssertUnwindSafe;
 
@@ -21,20 +21,32 @@ pub async fn guard(
     let at = request.app_data::<Data<Plane>>().map(|plane| plane.clock.now());
     let id = RequestId::new(at.unwrap_or(crate::domain::time::Timestamp::from_millis(0)));
     request.extensions_mut().insert(id);
-    let kept = request.request().clone();
-    let mut response = match AssertUnwindSafe(next.call(request)).catch_unwind().await {
-        Ok(served) => served?.map_into_boxed_body(),
-        Err(_) => {
-            log::error!("request {id}: a handler panicked");
-            let message = "this proxy failed; tell its operator the request id";
-            let error = ApiError::new(500, Kind::Internal, "internal_error", message);
-            ServiceResponse::new(kept, error.response(None, &id.to_string()))
-        }
-    };
-    if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
-        response.headers_mut().insert(HeaderName::from_static("x-request-id"), value);
-    }
+    let served = AssertUnwindSafe(next.call(request)).catch_unwind().await;
+    let mut response = served.unwrap_or_else(|_| Err(Panicked(id).into()))?.map_into_boxed_body();
+    response.headers_mut().insert(REQUEST_ID, header_value(id));
     Ok(response)
+}
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+fn header_value(id: RequestId) -> HeaderValue {
+    HeaderValue::from_str(&id.to_string()).unwrap_or(HeaderValue::from_static("unknown"))
+}
+
+/// A handler panicked while it served this request.
+#[derive(Debug, thiserror::Error)]
+#[error("a handler panicked")]
+struct Panicked(RequestId);
+
+impl ResponseError for Panicked {
+    fn error_response(&self) -> HttpResponse {
+        log::error!("request {}: a handler panicked", self.0);
+        let message = "this proxy failed; tell its operator the request id";
+        let error = ApiError::new(500, Kind::Internal, "internal_error", message);
+        let mut response = error.response(None, &self.0.to_string());
+        response.headers_mut().insert(REQUEST_ID, header_value(self.0));
+        response
+    }
 }
 
 /// The id that [`guard`] gave this request.

@@ -187,12 +187,11 @@ mod tests {
         cooldowns.end_probe(std::slice::from_ref(&place), 7);
         guess(&mut cooldowns, at(5));
         assert_eq!(cooldowns.standing(&place, at(6)), Standing::Resting(Some(at(15))));
-        for _ in 0..10 {
-            guess(&mut cooldowns, at(10_000));
-            guess(&mut cooldowns, at(20_000));
+        for hundreds in 1..=10 {
+            guess(&mut cooldowns, at(hundreds * 100));
         }
-        assert_eq!(cooldowns.standing(&place, at(20_000)), Standing::Resting(Some(at(20_060))));
-        cooldowns.heal(&place, at(20_060));
+        assert_eq!(cooldowns.standing(&place, at(1000)), Standing::Resting(Some(at(1060))));
+        cooldowns.heal(&place, at(1060));
         assert_eq!(cooldowns.standing(&place, START), Standing::Free);
     }
 

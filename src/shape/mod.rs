@@ -3,13 +3,28 @@
 //! A body is read once into a [`body::Document`]; the rules look at it, record edits, and
 //! [`body::Document::finish`] gives the bytes to send. Whatever a rule does not act on survives byte
 //! for byte and in order. This room never does I/O, never reads a clock, and knows only `domain`.
+//!
+//! The order: [`check::check`], [`alias::Aliases::resolve`], and then for each model tried, on a
+//! clone: [`alias::set_model`], [`free_rule::check`], [`rules::Rules::apply`],
+//! [`max_tokens::Facts::of`] with [`tokens::count`] where it is needed, [`max_tokens::Plan::apply`].
 
+pub mod alias;
 pub mod body;
+pub mod cache_control;
 pub mod check;
 use crate::domain::dialect;
 mod edit;
 pub mod free_rule;
 mod json;
+pub mod margin;
+pub mod max_tokens;
 mod near;
+pub mod overflow;
+mod prompt;
+pub mod provider;
+pub mod rules;
+pub mod tokens;
+mod turns;
+
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,7 @@
 //! Reads what a request asks for, whatever endpoint it came to. Reads leniently; refuses only what
 //! OpenRouter refuses. Answers are made of an [`Ask`] and nothing else, so they are repeatable.
+//!
+//! Never looks at keys, quotas or the clock.
 
 use super::faults::Dialect;
 use super::steer::Steer;

@@ -1,5 +1,7 @@
 //! Answers of `/chat/completions` and `/completions`, whole and streamed
 //! (`openrouter-api.md` 6 and 7). Pure: an ask, a model and an id in, a reply out.
+//!
+//! Never looks at keys, quotas or the clock: the id and its time are arguments.
 
 use super::ask::Ask;
 use super::compose::{Answer, Call, Finish, Usage, compose};
@@ -9,6 +11,7 @@ use super::reply::{Reply, Step};
 use super::sse::Stream;
 use bytes::Bytes;
 use serde::Serialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 /// The keep-alive padding before a JSON body.
@@ -59,60 +62,72 @@ pub(super) fn money(usd: f64) -> Value {
     if usd == 0.0 { Value::from(0) } else { Value::from(usd) }
 }
 
-/// `usage` in chat's words.
-pub(super) fn usage_json(usage: &Usage) -> Value {
-    json!({
-        "prompt_tokens": usage.prompt,
-        "completion_tokens": usage.completion,
-        "total_tokens": usage.prompt + usage.completion,
-        "cost": money(usage.cost()),
-        "is_byok": false,
-        "prompt_tokens_details": {"cached_tokens": 0, "cache_write_tokens": usage.cache_write,
-            "audio_tokens": 0, "video_tokens": 0},
-        "cost_details": {"upstream_inference_cost": money(usage.cost()),
-            "upstream_inference_prompt_cost": money(usage.prompt_cost),
-            "upstream_inference_completions_cost": money(usage.completion_cost)},
-        "completion_tokens_details": {"reasoning_tokens": usage.reasoning, "image_tokens": 0, "audio_tokens": 0},
-    })
+/// `usage` in chat's words, as JSON text: every answer has one, so it is written without detours.
+fn usage_text(usage: &Usage) -> Box<RawValue> {
+    let (cost, prompt, completion) =
+        (money(usage.cost()), money(usage.prompt_cost), money(usage.completion_cost));
+    let text = format!(
+        concat!(
+            r#"{{"prompt_tokens":{},"completion_tokens":{},"total_tokens":{},"cost":{},"is_byok":false,"#,
+            r#""prompt_tokens_details":{{"cached_tokens":0,"cache_write_tokens":{},"audio_tokens":0,"video_tokens":0}},"#,
+            r#""cost_details":{{"upstream_inference_cost":{},"upstream_inference_prompt_cost":{},"#,
+            r#""upstream_inference_completions_cost":{}}},"#,
+            r#""completion_tokens_details":{{"reasoning_tokens":{},"image_tokens":0,"audio_tokens":0}}}}"#
+        ),
+        usage.prompt,
+        usage.completion,
+        usage.prompt + usage.completion,
+        cost,
+        usage.cache_write,
+        cost,
+        prompt,
+        completion,
+        usage.reasoning
+    );
+    RawValue::from_string(text).unwrap_or_default()
 }
 
 /// An object whose members keep this order: the id first and `usage` last, as upstream.
-fn ordered(members: &[(&str, Value)]) -> String {
-    let all: Vec<String> = members.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
-    format!("{{{}}}", all.join(","))
+fn ordered(members: &[(&str, Value)], usage: &RawValue) -> String {
+    let all: String = members.iter().map(|(name, value)| format!("\"{name}\":{value},")).collect();
+    format!("{{{all}\"usage\":{usage}}}")
 }
 
 fn whole(ask: &Ask, model: &Model, answer: &Answer, id: &str, created: i64) -> String {
     let (finish, native) = finish_words(answer.finish, model);
-    let usage = usage_json(&answer.usage);
+    let usage = usage_text(&answer.usage);
     let (id, created) = (json!(id), json!(created));
     let (served, provider) = (json!(model.id), json!(model.provider));
     if ask.dialect == Dialect::Text {
         let choice = json!({"index": 0, "text": answer.pieces.concat(), "logprobs": null,
             "finish_reason": finish, "native_finish_reason": native});
-        return ordered(&[
-            ("id", id),
-            ("object", json!("text_completion")),
-            ("created", created),
-            ("model", served),
-            ("provider", provider),
-            ("choices", json!([choice])),
-            ("usage", usage),
-        ]);
+        return ordered(
+            &[
+                ("id", id),
+                ("object", json!("text_completion")),
+                ("created", created),
+                ("model", served),
+                ("provider", provider),
+                ("choices", json!([choice])),
+            ],
+            &usage,
+        );
     }
     let choice = json!({"index": 0, "logprobs": null, "finish_reason": finish, "native_finish_reason": native,
         "message": message(answer)});
-    ordered(&[
-        ("id", id),
-        ("object", json!("chat.completion")),
-        ("created", created),
-        ("model", served),
-        ("provider", provider),
-        ("system_fingerprint", Value::Null),
-        ("service_tier", Value::Null),
-        ("choices", json!([choice])),
-        ("usage", usage),
-    ])
+    ordered(
+        &[
+            ("id", id),
+            ("object", json!("chat.completion")),
+            ("created", created),
+            ("model", served),
+            ("provider", provider),
+            ("system_fingerprint", Value::Null),
+            ("service_tier", Value::Null),
+            ("choices", json!([choice])),
+        ],
+        &usage,
+    )
 }
 
 fn message(answer: &Answer) -> Value {
@@ -143,7 +158,7 @@ struct Chunk<'a> {
     service_tier: Option<()>,
     choices: Vec<Choice<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    usage: Option<&'a Value>,
+    usage: Option<&'a RawValue>,
 }
 
 #[derive(Serialize)]
@@ -178,7 +193,7 @@ struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    fn chunk(&self, choices: Vec<Choice<'a>>, usage: Option<&'a Value>) -> Chunk<'a> {
+    fn chunk(&self, choices: Vec<Choice<'a>>, usage: Option<&'a RawValue>) -> Chunk<'a> {
         let object = if self.text { "text_completion" } else { "chat.completion.chunk" };
         let (id, model) = (self.id, self.model);
         Chunk {
@@ -231,7 +246,7 @@ fn stream(ask: &Ask, model: &Model, answer: &Answer, id: &str, created: i64) -> 
     let finish = finish_words(answer.finish, model);
     let last = || Delta { content: Some(""), ..Delta::default() };
     out.data(&writer.chunk(writer.choice(last(), Some(finish)), None));
-    let usage = usage_json(&answer.usage);
+    let usage = usage_text(&answer.usage);
     // The usage chunk in its three historical shapes (openrouter-api.md 7).
     let choices = match ask.steer.usage.unwrap_or(ask.seed % 3 + 1) {
         1 => writer.choice(last(), None),

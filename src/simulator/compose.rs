@@ -1,5 +1,7 @@
 //! Composes an answer: the same content in every dialect, made of the request alone. The text
 //! echoes the last user message and goes on in letters of one to four bytes.
+//!
+//! Never adds an endpoint's own words; `chat`, `responses` and `messages` do.
 
 use super::ask::{Ask, Function};
 use super::models::Model;

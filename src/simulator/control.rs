@@ -1,5 +1,7 @@
 //! The control of a running simulator: faults, accounts, and what it saw. For tests and `demo`;
 //! `control_http` offers the same to other processes.
+//!
+//! Never answers a request itself.
 
 use super::accounts::AccountPlan;
 use super::faults::Misbehaviour;

@@ -1,4 +1,6 @@
 //! Answers of `/embeddings`: vectors that depend on the text alone, as numbers or base64. Pure.
+//!
+//! The same text has the same vector in every request; nothing else about it is meaningful.
 
 use super::ask::{Ask, digest};
 use super::chat::{PADDING, money};

@@ -1,5 +1,7 @@
 //! Reads simulated keys: `sk-or-v1-sim-<behaviour>[-anything]`. The name says how the key behaves
 //! and, by a part that begins with `acct`, which account it belongs to. Pure.
+//!
+//! Never makes a key that a real OpenRouter would accept: all begin with a prefix of our own.
 
 use super::accounts::AccountPlan;
 use super::ask::digest;

@@ -1,5 +1,7 @@
 //! Answers of the listing endpoints: `/models`, `/embeddings/models`, one model, its endpoints
 //! (`openrouter-api.md` 5). The lines of `models.json` go out as they are.
+//!
+//! Never filters by key: the lists are public upstream too.
 
 use super::http::Request;
 use super::models::{MODELS, Model};

@@ -1,5 +1,7 @@
 //! Answers of `/messages`, whole and streamed, in Anthropic's shape: `event:` and `data:` lines,
 //! no `[DONE]`, `message_stop` is the end. Pure.
+//!
+//! Never speaks chat's words; a refusal gets Anthropic's shape in `faults`.
 
 use super::ask::Ask;
 use super::chat::padded;

@@ -2,9 +2,9 @@
 //! request and records what it received. Used by tests, by `demo` and standalone.
 //!
 //! It imports nothing but domain words, and speaks HTTP/1.1 itself because it must control every
-//! byte. The path of a request: `server` reads it (`http`), `router` decides on a [`Fault`] or an
-//! answer (`ask` → `compose` → `chat`, `responses`, `messages`, `embeddings`; `listing`, `views`),
-//! both as a `reply` script, and `play` writes that to the socket.
+//! byte. The path of a request: `server` reads it (`http`), `router` gives it to `lookup`
+//! (`listing`, `views`) or `generate` (`ask`, then a [`Fault`] or `compose` and `chat`, `responses`,
+//! `messages`, `embeddings`); both give a `reply` script, and `play` writes that to the socket.
 //!
 //! **Keys.** Every key that begins with [`KEY_PREFIX`] is accepted; the word after it is its
 //! behaviour: `sk-or-v1-sim-good-0001`, or any fault's name with an optional amount,
@@ -25,9 +25,12 @@ mod control;
 mod control_http;
 mod embeddings;
 mod faults;
+mod gate;
+mod generate;
 mod http;
 mod keys;
 mod listing;
+mod lookup;
 mod messages;
 mod models;
 mod play;
@@ -137,7 +140,7 @@ impl Simulator {
     /// What it answers to `body` at `path` under this generation id (from `X-Generation-Id`): the
     /// body without HTTP framing, byte for byte. `None` when it would refuse.
     pub fn expected(&self, path: &str, body: &[u8], generation_id: &str) -> Option<Vec<u8>> {
-        router::expected(path, body, generation_id, self.shared.seed)
+        generate::expected(path, body, generation_id, self.shared.seed)
     }
 
     /// Stops it: no new connections, open ones are closed.

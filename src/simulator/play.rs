@@ -36,7 +36,7 @@ pub(super) struct Played {
     pub sent: u64,
     /// Their digest.
     pub digest: u64,
-    /// Whether the client left first.
+    /// Whether the client left before the whole body was written.
     pub closed_early: bool,
     /// Whether the connection can take another request.
     pub reusable: bool,
@@ -65,7 +65,11 @@ impl Wire {
         let keep = keep && reply.ending == Ending::Proper && reply.framing != Framing::Unframed;
         match self.send(reply, date, keep, digests, &mut played).await {
             Ok(()) => played.reusable = keep,
-            Err(Gone) => played.closed_early = true,
+            // A client may leave at `[DONE]`, before the last chunk's terminator: it has everything.
+            Err(Gone) => {
+                let had_all = played.sent > 0 && played.sent == reply.body_len();
+                played.closed_early = !(had_all && matches!(reply.ending, Ending::Proper | Ending::Fin));
+            }
         }
         played
     }
@@ -230,7 +234,7 @@ fn write_head(out: &mut Vec<u8>, reply: &Reply, date: &str, keep: bool) {
     match reply.framing {
         Framing::Chunked => text.push_str("Transfer-Encoding: chunked\r\n"),
         Framing::Length { beyond } => {
-            let length = reply.body().len() as u64 + beyond;
+            let length = reply.body_len() + beyond;
             text.push_str(&format!("Content-Length: {length}\r\n"));
         }
         Framing::Unframed => {}

@@ -1,5 +1,7 @@
 //! What the simulator saw: a bounded ring of requests, how each ended, and who left early.
 //! Credentials are masked to their last four characters before anything is kept.
+//!
+//! Never grows without bound, in requests or in bytes.
 
 use super::http::Request;
 use crate::domain::time::Timestamp;

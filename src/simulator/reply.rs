@@ -139,6 +139,15 @@ impl Reply {
         }
     }
 
+    /// How many bytes the body has, without any framing.
+    pub(super) fn body_len(&self) -> u64 {
+        let lengths = self.steps.iter().map(|step| match step {
+            Step::Send(bytes) | Step::Torn { bytes, .. } => bytes.len() as u64,
+            _ => 0,
+        });
+        lengths.sum()
+    }
+
     /// All bytes of the body, without any framing.
     pub(super) fn body(&self) -> Vec<u8> {
         let mut whole = Vec::new();

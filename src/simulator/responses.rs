@@ -1,5 +1,7 @@
 //! Answers of `/responses`, whole and streamed, in OpenAI's Responses shape as OpenRouter sends it:
 //! `data:` lines with a `type`, numbered, then `[DONE]`. Pure.
+//!
+//! Never keeps a response: `/responses` is stateless upstream too.
 
 use super::ask::Ask;
 use super::chat::{money, padded};

@@ -1,9 +1,12 @@
 //! The HTTP/1.1 server: threads, listeners, connections. Decides nothing about answers.
+//!
+//! Never holds a lock across an await.
 
+use super::generate::Turn;
 use super::http::{BodyFrame, Dechunker, Request, Unreadable, read_head};
 use super::play::Wire;
 use super::record::{Ended, Seen};
-use super::router::{self, Turn};
+use super::router;
 use super::state::Shared;
 use crate::domain::time::Timestamp;
 use bytes::{Buf, Bytes};

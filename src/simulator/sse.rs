@@ -1,5 +1,7 @@
 //! Builds a stream of server-sent events and cuts it into network pieces, through characters and
 //! through `data:` too, as a real network does. Knows nothing of what the events say.
+//!
+//! Never loses or adds a byte when it cuts.
 
 use super::reply::Step;
 use super::steer::Steer;

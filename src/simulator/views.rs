@@ -1,5 +1,7 @@
 //! Answers of the account endpoints: `/key`, `/credits`, `/generation`, `/providers`
 //! (`openrouter-api.md` 2 and 8.2). Pure but for what they are handed.
+//!
+//! Never names another account than the caller's.
 
 use super::accounts::Account;
 use super::ask::digest;
@@ -51,6 +53,7 @@ pub(super) fn key(
         _ => (Value::Null, Value::Null),
     };
     let left = if cap.is_null() { Value::Null } else { json!(0) };
+    let manages = fault == Some(Fault::Management);
     let usage = money(plan.spent + account.spent);
     let workspace = digest(account_name.as_bytes());
     json!({"data": {
@@ -58,7 +61,7 @@ pub(super) fn key(
         "include_byok_in_limit": false,
         "usage": usage, "usage_daily": usage, "usage_weekly": usage, "usage_monthly": usage,
         "byok_usage": 0, "byok_usage_daily": 0, "byok_usage_weekly": 0, "byok_usage_monthly": 0,
-        "is_free_tier": plan.bought <= 0.0, "is_management_key": false, "is_provisioning_key": false,
+        "is_free_tier": plan.bought <= 0.0, "is_management_key": manages, "is_provisioning_key": manages,
         "allowed_data_regions": ["global"],
         "creator_user_id": keys::user_id(account_name), "organization_id": null,
         "workspace_id": format!("{:08x}-0000-5000-8000-{:012x}", workspace >> 32, workspace & 0xffff_ffff),

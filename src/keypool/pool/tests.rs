@@ -1,6 +1,7 @@
 //! The pool's decisions, with the time turned by hand.
 
 use super::*;
+use crate::domain::strategy::Strategy;
 use crate::upstream::verdict::{Refusal, judge};
 use proptest::prelude::*;
 use serde_json::json;
@@ -125,7 +126,10 @@ fn a_broken_connection_passes_the_key_over_only_while_there_are_others() {
         assert_eq!(attempt(&mut pool, NOON, &Ending::Success), Ok(2));
     }
     let only_first = Ask { tried: vec![KeyId(2)], ..ask() };
-    assert_eq!(pool.lease(&only_first, NOON, 0).expect("better than none").key, KeyId(1));
+    let passed_over = pool.lease(&only_first, NOON, 0).expect("better than none");
+    assert_eq!(passed_over.key, KeyId(1));
+    pool.settle(passed_over.lease, &Ending::Abandoned, NOON);
+    assert_eq!(attempt(&mut pool, NOON, &Ending::Success), Ok(2));
     // At the end of its rest one request probes; while it does, the others pass by.
     let probe = pool.lease(&ask(), after(6), 0).expect("a key");
     assert_eq!(probe.key, KeyId(1));

@@ -1,4 +1,6 @@
 //! What a fault may know of the request it spoils, and errors in each endpoint's own shape.
+//!
+//! Never knows the key: a fault cannot leak it.
 
 use super::super::reply::Reply;
 use crate::domain::time::Timestamp;
@@ -50,7 +52,39 @@ pub(in crate::simulator) struct Case<'a> {
     pub window: u64,
 }
 
+impl Dialect {
+    /// The words of a route below `/api/v1`; `None` when it does not generate.
+    pub(in crate::simulator) fn of(route: &str) -> Option<Dialect> {
+        Some(match route {
+            "/chat/completions" => Dialect::Chat,
+            "/completions" => Dialect::Text,
+            "/responses" => Dialect::Responses,
+            "/messages" => Dialect::Messages,
+            "/embeddings" => Dialect::Embeddings,
+            _ => return None,
+        })
+    }
+}
+
 impl Case<'_> {
+    /// A case of which nothing is known yet.
+    pub(in crate::simulator) fn blank(dialect: Dialect, now: Timestamp) -> Case<'static> {
+        Case {
+            dialect,
+            stream: false,
+            model: "",
+            provider: "",
+            id: "",
+            created: now.seconds(),
+            user: "",
+            now,
+            amount: 0,
+            max_tokens: 0,
+            prompt_tokens: 0,
+            window: 0,
+        }
+    }
+
     /// A refusal with this body, in the endpoint's own shape.
     pub(in crate::simulator) fn refuse(&self, status: u16, body: Value) -> Reply {
         Reply::json(status, &self.shape(status, body))

@@ -1,8 +1,10 @@
 //! Errors inside a 200 (`openrouter-api.md` 6 and 7): as the whole body, as the first event, after
 //! some content, without an error object, and answers without content. They never change the status.
+//!
+//! A stream's events stay whole; only `transport` cuts through them.
 
 use super::Effect::{Bend, Instead};
-use super::refusals::pool;
+use super::upstream::pool;
 use super::{Case, Dialect, Effect, Fault, Row};
 use crate::simulator::reply::{Framing, Reply, Step};
 use bytes::Bytes;

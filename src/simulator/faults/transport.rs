@@ -1,5 +1,7 @@
 //! Broken connections and framing: hangs, resets, cuts, wrong lengths, silence. They never change
 //! what the body says, only how much of it arrives and when.
+//!
+//! Never announces `Connection: close`: a break must come as a surprise.
 
 use super::Effect::{Bend, Instead};
 use super::{Dialect, Effect, Fault, Row};

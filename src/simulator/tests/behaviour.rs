@@ -1,4 +1,7 @@
 //! What a healthy upstream does: answers, streams, quotas, accounts, the control.
+//!
+//! Each test has a simulator of its own, with a clock that stands still.
+//! Never sleeps for time.
 
 use super::raw::{Seen, get, post, post_bytes, send, start};
 use crate::simulator::{AccountPlan, Fault, Options, Scope, Simulator, digest};

@@ -1,4 +1,7 @@
 //! Faults as a client meets them on the wire.
+//!
+//! Deadlines are short because silence must be waited out.
+//! Every fault is met at least once in every dialect.
 
 use super::raw::{get, post, post_bytes, send, start};
 use crate::simulator::{Fault, Misbehaviour, Scope};
@@ -117,13 +120,7 @@ fn every_fault_holds_in_every_dialect_without_harm() {
     for fault in Fault::ALL.iter().filter(|fault| !never_ends.contains(fault)) {
         for (at, (path, body)) in bodies.iter().enumerate() {
             for stream in [false, true] {
-                let amount = if *fault == Fault::Huge {
-                    "1"
-                } else if matches!(fault, Fault::Late | Fault::Slow) {
-                    "1"
-                } else {
-                    ""
-                };
+                let amount = if matches!(fault, Fault::Huge | Fault::Late | Fault::Slow) { "1" } else { "" };
                 let name = format!("sk-or-v1-sim-{}{amount}-{at}{stream}", fault.name());
                 let mut body = body.clone();
                 body["stream"] = json!(stream);

@@ -1,4 +1,7 @@
 //! A client that sees every byte: raw TCP, blocking, with a deadline.
+//!
+//! Never repairs, follows or retries anything.
+//! For these tests only.
 
 use crate::domain::time::{Clock, Timestamp};
 use crate::simulator::{Options, Simulator};

@@ -1,0 +1,210 @@
+//! Properties of shaping as a whole, over generated conversations and settings.
+
+use super::pipeline::{ModelFacts, Settings, shape};
+use super::samples::{doc, json, members, object};
+use crate::shape::body::Document;
+use crate::domain::cache_control::CacheControl;
+use crate::shape::dialect::Dialect;
+use crate::shape::margin::Margin;
+use crate::shape::max_tokens::Facts;
+use crate::shape::provider::ProviderMapping;
+use crate::shape::rules::Rules;
+use crate::shape::tokens;
+use proptest::prelude::*;
+
+/// Fields that the rules look into.
+const FIELDS: &[&str] = &[
+    "messages",
+    "input",
+    "prompt",
+    "system",
+    "instructions",
+    "tools",
+    "provider",
+    "cache_control",
+    "max_tokens",
+    "max_output_tokens",
+];
+
+const CLAUDE: &str = "anthropic/claude-haiku-4.5";
+
+/// A conversation with odd parts, markers here and there, and members that no rule knows.
+fn request() -> impl Strategy<Value = (Dialect, String, Vec<(String, String)>)> {
+    let dialect = prop::sample::select(Dialect::ALL.to_vec());
+    let turns = prop::collection::vec(turn(), 1..6);
+    let extras = members(json());
+    let provider = prop::option::of(prop::sample::select(vec![
+        "null",
+        "{}",
+        r#"{"sort":"price"}"#,
+        r#"{"order":["Mine"],"x":1.50}"#,
+        r#"{ "only" : [ "Mine" ] }"#,
+        r#"{"order":[],"zdr":true}"#,
+    ]));
+    let limit = prop::option::of(prop::sample::select(vec!["1", "500", "9000", "99999999999999999999"]));
+    let tools = prop::option::of(prop::sample::select(vec![
+        "[]",
+        r#"[{"type":"function","function":{"name":"f"},"cache_control":{"type":"ephemeral"}}]"#,
+    ]));
+    (dialect, turns, extras, provider, limit, tools).prop_map(
+        |(dialect, turns, extras, provider, limit, tools)| {
+            let list = format!("[{}]", turns.join(", "));
+            let mut all = vec![("model".to_owned(), format!("\"{CLAUDE}\""))];
+            all.push((dialect.prompt_field().to_owned(), list));
+            all.extend(provider.map(|value| ("provider".to_owned(), value.to_owned())));
+            all.extend(tools.map(|value| ("tools".to_owned(), value.to_owned())));
+            if let (Some(field), Some(limit)) = (dialect.limit_fields().last(), limit) {
+                all.push(((*field).to_owned(), limit.to_owned()));
+            }
+            let extras: Vec<(String, String)> =
+                extras.into_iter().map(|(name, value)| (format!("x_{name}"), value)).collect();
+            all.extend(extras.clone());
+            (dialect, object(&all), extras)
+        },
+    )
+}
+
+fn turn() -> impl Strategy<Value = String> {
+    let role = prop::sample::select(vec!["system", "user", "assistant", "tool", "developer"]);
+    (role, content(), any::<bool>()).prop_map(|(role, content, marked)| {
+        let marker = if marked { r#""cache_control":{"type":"ephemeral"},"# } else { "" };
+        format!(r#"{{"role":"{role}", {marker} "content": {content},"x_kept":1.10}}"#)
+    })
+}
+
+fn content() -> impl Strategy<Value = String> {
+    let part = prop::sample::select(vec![
+        r#"{"type":"text","text":"Hello \u4f60 there"}"#,
+        r#"{"type":"text","text":""}"#,
+        r#"{"text":" \n","type":"text"}"#,
+        r#"{"type":"text","cache_control":{"type":"ephemeral","ttl":"1h"},"text":"a"}"#,
+        r#"{"type":"text","text":"b","cache_control":{"type":"ephemeral"}}"#,
+        r#"{"type":"image_url","image_url":{"url":"data:image/png;base64,AAAA"}}"#,
+        r#"{"type":"tool_result","content":[{"type":"text","text":"r","cache_control":{"type":"ephemeral"}}]}"#,
+        r#"{}"#,
+    ]);
+    prop_oneof![
+        Just("null".to_owned()),
+        Just(r#""""#.to_owned()),
+        Just(r#""Say \"hi\" \ud83d\ude00""#.to_owned()),
+        prop::collection::vec(part, 0..4).prop_map(|parts| format!("[{}]", parts.join(" ,"))),
+    ]
+}
+
+fn settings() -> impl Strategy<Value = Settings> {
+    let cache = prop::sample::select(vec!["off", "last_message", "auto"]);
+    (cache, any::<bool>(), any::<bool>()).prop_map(|(cache, mapped, limited)| Settings {
+        cache_control: cache.to_owned(),
+        max_tokens: if limited { "auto".into() } else { "off".into() },
+        model_provider_mapping: if mapped {
+            vec!["*claude*=Anthropic,Google".to_owned()]
+        } else {
+            Vec::new()
+        },
+        ..Settings::default()
+    })
+}
+
+fn claude() -> ModelFacts {
+    ModelFacts {
+        id: CLAUDE.to_owned(),
+        context_length: Some(16_384),
+        max_completion_tokens: Some(8_192),
+        has_cache_price: true,
+        ..ModelFacts::default()
+    }
+}
+
+/// How many markers a body holds below its top level.
+fn markers(body: &str) -> usize {
+    body.matches("cache_control").count()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn twice_is_once((dialect, body, _) in request(), settings in settings()) {
+        if let Ok(once) = shape(&body, dialect, &settings, &[claude()]) {
+            prop_assert_eq!(shape(&once, dialect, &settings, &[claude()]), Ok(once));
+        }
+    }
+
+    #[test]
+    fn what_no_rule_knows_survives((dialect, body, extras) in request(), settings in settings()) {
+        if let Ok(shaped) = shape(&body, dialect, &settings, &[claude()]) {
+            let (before, after) = (doc(&body), doc(&shaped));
+            for (name, raw) in &extras {
+                prop_assert_eq!(after.raw(name), Some(raw.as_str()));
+            }
+            let known: Vec<&str> = before.names().collect();
+            let kept: Vec<&str> = after.names().filter(|name| known.contains(name)).collect();
+            prop_assert_eq!(kept, known);
+            prop_assert_eq!(shaped.matches("\"x_kept\":1.10").count(), body.matches("\"x_kept\":1.10").count());
+        }
+    }
+
+    #[test]
+    fn markers_stay_few((dialect, body, _) in request(), settings in settings()) {
+        if let Ok(shaped) = shape(&body, dialect, &settings, &[claude()]) {
+            match settings.cache_control.as_str() {
+                "off" => prop_assert_eq!(markers(&shaped), markers(&body)),
+                "last_message" if !matches!(dialect, Dialect::Completions | Dialect::Embeddings) => {
+                    prop_assert!(markers(&shaped) <= 1);
+                }
+                _ => prop_assert!(markers(&shaped) <= markers(&body).max(4)),
+            }
+        }
+    }
+
+    #[test]
+    fn unchecked_values_cause_no_panic_and_no_broken_body(
+        list in members(json()),
+        fields in prop::collection::btree_map(prop::sample::select(FIELDS.to_vec()), json(), 1..4),
+        cache in prop::sample::select(vec![CacheControl::LastMessage, CacheControl::Auto]),
+        dialect in prop::sample::select(Dialect::ALL.to_vec()),
+    ) {
+        let mut list = list;
+        list.retain(|(name, _)| !fields.contains_key(name.as_str()));
+        list.extend(fields.into_iter().map(|(name, value)| (name.to_owned(), value)));
+        let mut doc = doc(&object(&list));
+        let mut providers = ProviderMapping::default();
+        providers.add("*", vec!["P".to_owned()]);
+        let model = claude().model();
+        let rules = Rules { providers, cache_control: cache };
+        if rules.apply(&mut doc, dialect, CLAUDE, Some(&model)).is_ok()
+            && let Ok(Some(facts)) = Facts::of(&doc, dialect, &model, &Margin::default())
+        {
+            let counted = tokens::count(&doc, dialect, facts.count_limit()).unwrap();
+            let _ = facts.counted(counted).plan().apply(&mut doc, dialect);
+        }
+        prop_assert!(Document::parse(doc.finish().to_bytes()).is_ok());
+    }
+
+    #[test]
+    fn bytes_bound_tokens((dialect, body, _) in request()) {
+        let doc = doc(&body);
+        if let (Ok(count), Ok(bound)) = (tokens::count(&doc, dialect, u64::MAX), tokens::at_most(&doc, dialect)) {
+            prop_assert!(count <= bound, "{} > {}", count, bound);
+        }
+    }
+}
+
+/// Work grows with the body, not with its square: 200,000 messages take a second or two.
+#[test]
+fn many_messages_take_linear_time() {
+    let message =
+        r#"{"role":"user","content":[{"type":"text","text":"a","cache_control":{"type":"ephemeral"}}]}"#;
+    let body = format!(r#"{{"model":"{CLAUDE}","messages":[{}]}}"#, vec![message; 200_000].join(","));
+    let started = std::time::Instant::now();
+    for cache_control in ["last_message", "auto"] {
+        let settings = Settings {
+            cache_control: cache_control.into(),
+            max_tokens: "auto".into(),
+            ..Settings::default()
+        };
+        let window = ModelFacts { context_length: Some(10_000_000), ..claude() };
+        assert!(shape(&body, Dialect::Chat, &settings, &[window]).is_ok());
+    }
+    assert!(started.elapsed() < std::time::Duration::from_secs(30), "{:?}", started.elapsed());
+}
