@@ -2,8 +2,8 @@
 
 use super::pipeline::{ModelFacts, Settings, shape};
 use super::samples::{doc, json, members, object};
-use crate::shape::body::Document;
 use crate::domain::cache_control::CacheControl;
+use crate::shape::body::Document;
 use crate::shape::dialect::Dialect;
 use crate::shape::margin::Margin;
 use crate::shape::max_tokens::Facts;
