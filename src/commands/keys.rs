@@ -27,6 +27,9 @@ pub fn run(keys: Keys, settings: &Settings) -> Result<(), CommandError> {
         Keys::Add { key, label, daily_limit } => add(&store, read_key(key)?, label, daily_limit, now),
         Keys::List { json } => list(&store, json, now),
         Keys::Import { from } => import(&store, &from, now),
+        Keys::ImportSqlite { .. } => {
+            Err(CommandError::Refused("--from-sqlite cannot be used yet".to_owned()))
+        }
         Keys::Check { ids } => check(&store, settings, &ids, now),
         Keys::Remove { ids } => remove(&store, &ids, now),
     }

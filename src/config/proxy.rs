@@ -5,6 +5,7 @@ use super::given::{Given, Value, choice};
 use super::mapping::ProviderRule;
 use super::reader::Reader;
 use super::table::{Kind, Row};
+use crate::domain::cache_control::CacheControl;
 use crate::domain::strategy::Strategy;
 
 const STRATEGIES: &[&str] = &["round_robin", "least_used", "random", "most_remaining"];
@@ -140,18 +141,6 @@ impl Value for MaxTokens {
     fn show(&self) -> String {
         if *self == MaxTokens::Off { "off".to_owned() } else { "auto".to_owned() }
     }
-}
-
-/// Where prompt cache markers go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum CacheControl {
-    /// Into requests for models that need explicit markers and have a cache price.
-    #[default]
-    Auto,
-    /// On the last message of every request, and nowhere else.
-    LastMessage,
-    /// Nowhere; a client's own stay.
-    Off,
 }
 
 impl Value for CacheControl {

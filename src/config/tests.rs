@@ -278,7 +278,7 @@ fn coming_from_the_python_key_pool() {
         assert_eq!(settings.server.port, 9000);
         assert_eq!(settings.openrouter.request_timeout, Duration::from_secs(60));
         assert_eq!(settings.openrouter.x_title.as_deref(), Some("OpenRouter Proxy"));
-        assert_eq!(settings.proxy.load_balance_strategy, super::proxy::Strategy::LeastUsed);
+        assert_eq!(settings.proxy.load_balance_strategy, crate::domain::strategy::Strategy::LeastUsed);
         assert!(settings.admin.password.is_some() && settings.access.accept_admin_password);
     }
     let twice = r#"{"proxy":{"load_balance_strategy":"random","load_balancing_strategy":"random"}}"#;
@@ -299,7 +299,7 @@ fn coming_from_the_cache_control_proxy() {
     assert_eq!((settings.server.host.as_str(), settings.server.port), ("0.0.0.0", 9998));
     assert_eq!(settings.openrouter.base_url.as_str(), "https://openrouter.ai/api/v1");
     assert_eq!(settings.openrouter.api_keys.len(), 1);
-    assert_eq!(settings.proxy.cache_control, super::proxy::CacheControl::LastMessage);
+    assert_eq!(settings.proxy.cache_control, crate::domain::cache_control::CacheControl::LastMessage);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //!
 //! Knows nobody: no framework, no database, no network. The only room that reads the system clock.
 
+pub mod cache_control;
 pub mod dialect;
 pub mod ids;
 pub mod key;

@@ -4,9 +4,10 @@
 
 use super::alias::set_model;
 use super::body::{BodyFault, Document};
-use super::cache_control::CacheControl;
+use super::cache_control;
 use super::dialect::Dialect;
 use super::provider::ProviderMapping;
+use crate::domain::cache_control::CacheControl;
 use crate::domain::model::Model;
 
 /// How bodies are shaped.
@@ -30,6 +31,6 @@ impl Rules {
     ) -> Result<(), BodyFault> {
         set_model(doc, id);
         self.providers.apply(doc, id)?;
-        self.cache_control.apply(doc, dialect, model)
+        cache_control::apply(self.cache_control, doc, dialect, model)
     }
 }

@@ -1,10 +1,10 @@
 //! The whole of shaping as the data plane runs it, for the golden files and the properties.
 
 use super::samples::{catalog, model};
+use crate::domain::cache_control::CacheControl;
 use crate::domain::model::{Catalog, Model};
 use crate::shape::alias::{Aliases, set_model};
 use crate::shape::body::{BodyFault, Document};
-use crate::shape::cache_control::CacheControl;
 use crate::shape::check::check;
 use crate::shape::dialect::Dialect;
 use crate::shape::free_rule::{self, FreeFault, FreeRule};
@@ -54,7 +54,7 @@ pub struct ModelFacts {
 }
 
 impl ModelFacts {
-    fn model(&self) -> Model {
+    pub fn model(&self) -> Model {
         Model {
             context_length: self.context_length,
             provider_context_length: self.provider_context_length,
@@ -126,9 +126,10 @@ fn limit(doc: &mut Document, dialect: Dialect, model: &Model) -> Result<(), Body
 fn rules(settings: &Settings) -> Rules {
     let mut providers = ProviderMapping::default();
     for entry in &settings.model_provider_mapping {
-        providers.add_entry(entry).unwrap();
+        let (pattern, names) = entry.rsplit_once('=').unwrap();
+        providers.add(pattern, names.split(',').map(|name| name.trim().to_owned()).collect());
     }
-    Rules { providers, cache_control: CacheControl::from_word(&settings.cache_control).unwrap() }
+    Rules { providers, cache_control: cache_control_of(&settings.cache_control) }
 }
 
 /// The sample catalog with these models before it.
@@ -136,4 +137,13 @@ fn with(models: &[ModelFacts]) -> Catalog {
     let mut all: Vec<Arc<Model>> = models.iter().map(|facts| Arc::new(facts.model())).collect();
     all.extend(catalog().all().iter().cloned());
     Catalog::new(all, None)
+}
+
+fn cache_control_of(word: &str) -> CacheControl {
+    match word {
+        "auto" => CacheControl::Auto,
+        "last_message" => CacheControl::LastMessage,
+        "off" => CacheControl::Off,
+        other => panic!("no such mode: {other}"),
+    }
 }
