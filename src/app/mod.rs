@@ -2,11 +2,13 @@
 //!
 //! Decides nothing about requests. What can stop a start is one [`StartError`], said once.
 
+mod certificate;
 mod error;
 pub mod logging;
 mod password;
 mod stop;
 
+pub use certificate::check as check_certificate;
 pub use error::StartError;
 pub use password::NewPassword;
 pub use stop::Stop;
@@ -24,6 +26,7 @@ use crate::domain::secret::Secret;
 use crate::domain::time::Clock;
 use crate::keypool::KeyPoolHandle;
 use crate::listener;
+use crate::listener::tls::Tls;
 use crate::shape::alias::Aliases;
 use crate::shape::free_rule::FreeRule;
 use crate::shape::rules::Rules;
@@ -62,6 +65,7 @@ impl App {
     /// # Errors
     /// Whatever keeps the program from serving, with what to do about it.
     pub fn build(settings: &Settings, clock: Clock) -> Result<App, StartError> {
+        let tls = certificate::open(&settings.server, &clock)?;
         for warning in settings.warnings() {
             log::warn!("{warning}");
         }
@@ -102,7 +106,7 @@ impl App {
         Ok(App {
             data_address,
             admin_address,
-            data_server: data_server(settings, data_listener, Arc::clone(&shared), connection)?,
+            data_server: data_server(settings, data_listener, tls, Arc::clone(&shared), connection)?,
             admin_server: admin_server(admin_listener, admin)?,
             shared,
             new_password,
@@ -268,6 +272,7 @@ fn static_dir(configured: Option<PathBuf>) -> Option<PathBuf> {
 fn data_server(
     settings: &Settings,
     socket: TcpListener,
+    tls: Option<Arc<Tls>>,
     shared: Arc<data_plane::Shared>,
     connection: Connection,
 ) -> Result<Server, StartError> {
@@ -278,6 +283,16 @@ fn data_server(
             .wrap(from_fn(data_plane::guard))
             .configure(data_plane::configure)
     };
+    if let Some(tls) = tls {
+        certificate::watch(Arc::clone(&tls));
+        let options = listener::https::Options {
+            workers: settings.server.workers,
+            shutdown_timeout: settings.server.shutdown_timeout,
+            head_timeout: HEAD_TIMEOUT,
+            keep_alive: KEEP_ALIVE,
+        };
+        return listener::https::serve(factory, socket, &tls, options).map_err(StartError::Io);
+    }
     let server = HttpServer::new(factory)
         .workers(settings.server.workers)
         .shutdown_timeout(settings.server.shutdown_timeout.as_secs())

@@ -36,6 +36,7 @@ pub fn announce_password(app: &mut App) -> std::io::Result<()> {
 
 fn summary(app: &App, settings: &Settings) -> impl Future<Output = ()> + use<> {
     let (shared, data, admin) = (app.shared(), app.data_address(), app.admin_address());
+    let scheme = if settings.server.tls.is_some() { "https" } else { "http" };
     let (database, upstream) = (settings.database.url.to_string(), settings.openrouter.base_url.to_string());
     async move {
         for _ in 0..LOOKS {
@@ -46,7 +47,7 @@ fn summary(app: &App, settings: &Settings) -> impl Future<Output = ()> + use<> {
         }
         let (catalog, pool) = (shared.catalog.get(), shared.pool.view());
         let lines = [
-            format!("clients connect to http://{data}/v1"),
+            format!("clients connect to {scheme}://{data}/v1"),
             format!("the operator connects to http://{admin}/"),
             format!("upstream {upstream}, database {database}"),
             format!(
