@@ -3,7 +3,11 @@
 //! `floors` and `papers` read the sources and the documents and need no running program; the others
 //! follow whole journeys through the proxy and the simulator, with what is in `support`.
 
+mod endings;
+mod failover;
 mod floors;
+mod limits;
+mod models;
 mod papers;
 mod relay;
 mod rules;

@@ -36,16 +36,17 @@ fn assert_same(simulator: &Simulator, path: &str, body: &str, answer: &Answer) {
 fn request(number: usize) -> String {
     let manner = [
         "",
-        "[[split=7]]",
+        "[[split=31]]",
         "[[usage=1 chunks=9]]",
         "[[usage=2 comments=0 burst]]",
         "[[usage=3 reasoning]]",
         "[[chunks=30 size=200]]",
-        "[[split=1 chunks=2]]",
+        "[[split=97 chunks=2]]",
         "[[comments=20 burst]]",
     ];
     // Streamed and plain take turns; each of them meets every manner.
-    chat(&format!("{number} Grüße {}", manner[number / 2 % manner.len()]), number.is_multiple_of(2)).to_string()
+    chat(&format!("{number} Grüße {}", manner[number / 2 % manner.len()]), number.is_multiple_of(2))
+        .to_string()
 }
 
 /// Sends `count` requests, 64 at a time, and checks each answer. By request id: what each used.
@@ -135,7 +136,10 @@ fn other_endpoints_are_relayed_byte_for_byte_too() {
             assert_same(&house.simulator, path, &body, &answer);
             let row = house.row_of(&answer);
             assert_eq!((row.endpoint.as_str(), row.outcome.as_str()), (&path[1..], "completed"));
-            assert_eq!(row.tokens.prompt, usage(&answer.body).map(|(prompt, _)| prompt).or(row.tokens.prompt));
+            assert_eq!(
+                row.tokens.prompt,
+                usage(&answer.body).map(|(prompt, _)| prompt).or(row.tokens.prompt)
+            );
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use super::{Answer, Call, Wire, wait_for, wait_until};
 use openrouter_proxy::app::{App, StartError, Stop, open_store};
+use openrouter_proxy::catalog::Refreshed;
 use openrouter_proxy::config::sources::Sources;
 use openrouter_proxy::config::{Settings, load};
 use openrouter_proxy::data_plane::Shared;
@@ -26,6 +27,8 @@ pub struct Options {
     pub keys: Vec<String>,
     /// Settings by environment variable, over those of every house.
     pub settings: Vec<(&'static str, String)>,
+    /// Settings of every house that this one goes without.
+    pub without: Vec<&'static str>,
     /// Whether the simulator enforces its accounts' limits.
     pub limits: bool,
     /// The clock of proxy and simulator.
@@ -42,6 +45,7 @@ impl Default for Options {
         Options {
             keys: super::good_keys(1),
             settings: Vec::new(),
+            without: Vec::new(),
             limits: false,
             clock: Clock::system(),
             upstream: None,
@@ -109,7 +113,9 @@ pub fn spawn(options: Options) -> House {
         ("PROXY_MAX_TOKENS", "off"),
         ("PROXY_CACHE_CONTROL", "off"),
     ] {
-        sources.environment.insert(variable.to_owned(), value.to_owned());
+        if !options.without.contains(&variable) {
+            sources.environment.insert(variable.to_owned(), value.to_owned());
+        }
     }
     if !options.keys.is_empty() {
         sources.environment.insert("OPENROUTER_API_KEY".to_owned(), options.keys.join(","));
@@ -204,6 +210,11 @@ impl House {
         self.ask(&Call::post(super::CHAT, body.to_string()))
     }
 
+    /// Fetches the model list now.
+    pub fn refresh_models(&self) -> Result<Refreshed, String> {
+        block_on(self.shared().catalog.refresh())
+    }
+
     /// Attempts that reached the simulator with any key.
     pub fn attempts(&self) -> u64 {
         self.control().keys().values().map(|key| key.attempts).sum()
@@ -244,7 +255,8 @@ impl House {
     pub fn row_of(&self, answer: &Answer) -> UsageRow {
         let id = answer.header("x-request-id").expect("a request id");
         let found = || {
-            let mut rows: Vec<UsageRow> = self.rows(0).into_iter().filter(|row| row.request_id == id).collect();
+            let mut rows: Vec<UsageRow> =
+                self.rows(0).into_iter().filter(|row| row.request_id == id).collect();
             assert!(rows.len() < 2, "{rows:?}");
             rows.pop()
         };

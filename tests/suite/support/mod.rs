@@ -15,6 +15,8 @@ pub use sse::{data, error_events, events, json_events, text, usage, without_lead
 pub use wire::{Answer, Call, Wire};
 
 use serde_json::{Value, json};
+use std::collections::VecDeque;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 /// A free model that the simulator lists.
@@ -44,6 +46,23 @@ pub fn wait_for<T>(what: &str, mut ready: impl FnMut() -> Option<T>) -> T {
 /// Waits until `holds`.
 pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     wait_for(what, || holds().then_some(()));
+}
+
+/// Tries every case, several at a time; fails when one fails.
+pub fn each<T: Send>(cases: impl IntoIterator<Item = T>, attempt: impl Fn(T) + Sync) {
+    let cases = Mutex::new(cases.into_iter().collect::<VecDeque<T>>());
+    let work = || {
+        loop {
+            let case = cases.lock().expect("no case is taken in panic").pop_front();
+            let Some(case) = case else { return };
+            attempt(case);
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(work);
+        }
+    });
 }
 
 /// A chat request whose one message is `text`.
