@@ -18,13 +18,16 @@ use crate::config::database::{Database, DatabaseUrl};
 use crate::config::host::Host;
 use crate::config::openrouter::OpenRouter;
 use crate::credentials::AdminPassword;
-use crate::data_plane::{self, access::Access};
+use crate::data_plane::{self, access::Access, shaping::Shaping};
 use crate::domain::key::NewKey;
 use crate::domain::secret::Secret;
 use crate::domain::time::Clock;
 use crate::keypool::KeyPoolHandle;
 use crate::listener;
+use crate::shape::alias::Aliases;
 use crate::shape::free_rule::FreeRule;
+use crate::shape::rules::Rules;
+use crate::shape::tokens;
 use crate::store::{Place, SecretKeySource, Store, StoreError};
 use crate::upstream::client::Connection;
 use crate::usage::UsageHandle;
@@ -59,6 +62,9 @@ impl App {
     /// # Errors
     /// Whatever keeps the program from serving, with what to do about it.
     pub fn build(settings: &Settings, clock: Clock) -> Result<App, StartError> {
+        for warning in settings.warnings() {
+            log::warn!("{warning}");
+        }
         // The ports first: a second start beside a running one must not touch the database.
         let data_listener = bind(&settings.server.host, settings.server.port, "server.port")?;
         let admin_listener = bind(&settings.admin.host, settings.admin.port, "admin.port")?;
@@ -77,6 +83,7 @@ impl App {
         let shared = Arc::new(data_plane::Shared {
             options: data_options(settings),
             access: access(settings, &password),
+            shaping: shaping(settings)?,
             gate: data_plane::Gate::new(settings.server.max_in_flight),
             pool: pool.clone(),
             catalog: catalog.clone(),
@@ -219,14 +226,32 @@ fn data_options(settings: &Settings) -> data_plane::Options {
     }
 }
 
-/// Without a password of its own the data plane opens with the admin's, unless that was forbidden.
 fn access(settings: &Settings, admin: &AdminPassword) -> Access {
-    let own = settings.access.password.as_ref();
-    let shared = own.is_none() && settings.access.accept_admin_password;
-    if own.is_none() && !shared {
+    let chosen = &settings.access;
+    let open = chosen.anonymous || chosen.pass_through || chosen.accept_admin_password;
+    if chosen.password.is_none() && !open {
         log::warn!("no client can come in: set access.password, or access.accept_admin_password to true");
     }
-    Access::new(own, shared.then(|| admin.clone()))
+    let admin = chosen.accept_admin_password.then(|| admin.clone());
+    let mut access = Access::new(chosen.password.as_ref(), admin);
+    access.pass_through = chosen.pass_through;
+    access.anonymous = chosen.anonymous;
+    access
+}
+
+fn shaping(settings: &Settings) -> Result<Shaping, StartError> {
+    let proxy = &settings.proxy;
+    let mut rules = Rules { cache_control: proxy.cache_control, ..Rules::default() };
+    for rule in &proxy.model_provider_mapping {
+        rules.providers.add(&rule.pattern, rule.providers.clone());
+    }
+    let entries = proxy.model_aliases.iter().map(|alias| (alias.name.clone(), alias.models.clone()));
+    let aliases = Aliases::new(entries).map_err(StartError::Aliases)?;
+    if proxy.auto_max_tokens {
+        // Loading the tokenizer takes longer than a client should wait for its first count.
+        std::thread::spawn(tokens::warm_up);
+    }
+    Ok(Shaping::new(rules, aliases, proxy.auto_max_tokens))
 }
 
 /// The folder of the pages: as configured, else `static`, else `static` beside the program.
