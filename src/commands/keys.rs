@@ -79,7 +79,7 @@ fn list(store: &Store, as_json: bool, now: Timestamp) -> Result<(), CommandError
     let records = store.key_records(now.day())?;
     let mut out = stdout().lock();
     if as_json {
-        let data: Vec<Value> = records.iter().map(|record| in_json(record)).collect();
+        let data: Vec<Value> = records.iter().map(in_json).collect();
         writeln!(out, "{}", json!({ "data": data }))?;
         return Ok(());
     }

@@ -137,7 +137,8 @@ mod tests {
     #[actix_web::test]
     async fn one_credential_by_either_header() {
         let access = Access::new(Some(&Secret::new("pass word")), None);
-        let table: &[(&[(&str, &str)], Result<(), u16>)] = &[
+        type Case = (&'static [(&'static str, &'static str)], Result<(), u16>);
+        let table: &[Case] = &[
             (&[("authorization", "Bearer pass word")], Ok(())),
             (&[("authorization", "bearer  pass word ")], Ok(())),
             (&[("x-api-key", "pass word")], Ok(())),

@@ -298,7 +298,7 @@ fn refused(refusal: Refusal, verdict: &Verdict, now: Timestamp) -> ApiError {
         code: code.unwrap_or_else(|| verdict.cause.into()),
         message,
         param: None,
-        metadata,
+        metadata: metadata.map(Box::new),
         retry_after: None,
         from_upstream: true,
     }
