@@ -8,6 +8,7 @@ mod failover;
 mod floors;
 mod limits;
 mod models;
+mod https;
 mod papers;
 mod relay;
 mod rules;

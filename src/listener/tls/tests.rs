@@ -202,9 +202,9 @@ fn a_certificate_holds_from_its_begin_until_its_end() {
         files.open().map(|_| ()).map_err(|_| files.faults().remove(0))
     };
     assert_eq!(line(NOW, NOW + 1), Ok(()));
-    let ended = "server.cert_path (cert.pem): the certificate ended at 2026-09-21T13:33:20Z; renew it";
+    let ended = "server.cert_path (cert.pem): the certificate ended at 2026-09-21T14:13:20Z; renew it";
     assert_eq!(line(NOW - DAY, NOW), Err(ended.to_owned()));
-    let not_begun = "server.cert_path (cert.pem): the certificate is not valid before 2026-09-21T13:33:21Z; \
+    let not_begun = "server.cert_path (cert.pem): the certificate is not valid before 2026-09-21T14:13:21Z; \
                      wait, or set this machine's clock";
     assert_eq!(line(NOW + 1, NOW + DAY), Err(not_begun.to_owned()));
 }
@@ -239,12 +239,12 @@ fn the_end_is_announced_and_so_is_a_key_that_all_can_read() {
     files.clock.turn(Duration::from_secs(86_400 * 13 / 2));
     let warned = tls.warnings().concat();
     assert!(
-        warned.ends_with("the certificate ends in 13 days, at 2026-10-11T13:33:20Z; renew it"),
+        warned.ends_with("the certificate ends in 13 days, at 2026-10-11T14:13:20Z; renew it"),
         "{warned}"
     );
     files.clock.turn(Duration::from_secs(86_400 * 20));
     let warned = tls.warnings();
-    assert!(warned[0].ends_with("the certificate ended at 2026-10-11T13:33:20Z; renew it"), "{warned:?}");
+    assert!(warned[0].ends_with("the certificate ended at 2026-10-11T14:13:20Z; renew it"), "{warned:?}");
     assert!(warned[1].contains("an intermediate certificate ends in 3 days"), "{warned:?}");
     fs::set_permissions(files.path("key.pem"), fs::Permissions::from_mode(0o644)).expect("our own file");
     assert!(tls.warnings()[2].ends_with("everybody on this machine can read the private key; chmod 600"));
