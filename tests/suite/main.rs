@@ -6,9 +6,9 @@
 mod endings;
 mod failover;
 mod floors;
+mod https;
 mod limits;
 mod models;
-mod https;
 mod papers;
 mod relay;
 mod rules;
