@@ -6,6 +6,7 @@
 mod endings;
 mod failover;
 mod floors;
+mod golden;
 mod https;
 mod limits;
 mod models;
