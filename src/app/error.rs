@@ -1,6 +1,8 @@
 //! Why the program does not start, or does not go on.
 
 use crate::config::EXIT_CODE;
+use crate::listener::tls::TlsFaults;
+use crate::shape::alias::AliasFault;
 use crate::store::StoreError;
 use crate::upstream::client::ConnectionError;
 use std::io;
@@ -14,6 +16,12 @@ pub enum StartError {
     /// The upstream cannot be used.
     #[error("openrouter.base_url: {0}")]
     Connection(#[from] ConnectionError),
+    /// The certificate of the data plane, or its key, cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsFaults),
+    /// Aliases that cannot be used.
+    #[error("proxy.model_aliases: {}", list(.0))]
+    Aliases(Vec<AliasFault>),
     /// A port cannot be bound.
     #[error("{key}: cannot listen on {address}: {source}; choose another port or end what uses it")]
     Bind {
@@ -40,8 +48,12 @@ impl StartError {
     pub fn exit_code(&self) -> u8 {
         match self {
             StartError::Store(error) if error.is_configuration() => EXIT_CODE,
-            StartError::Connection(_) => EXIT_CODE,
+            StartError::Connection(_) | StartError::Tls(_) | StartError::Aliases(_) => EXIT_CODE,
             _ => 1,
         }
     }
+}
+
+fn list(faults: &[AliasFault]) -> String {
+    faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }

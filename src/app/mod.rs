@@ -2,11 +2,13 @@
 //!
 //! Decides nothing about requests. What can stop a start is one [`StartError`], said once.
 
+mod certificate;
 mod error;
 pub mod logging;
 mod password;
 mod stop;
 
+pub use certificate::check as check_certificate;
 pub use error::StartError;
 pub use password::NewPassword;
 pub use stop::Stop;
@@ -18,13 +20,17 @@ use crate::config::database::{Database, DatabaseUrl};
 use crate::config::host::Host;
 use crate::config::openrouter::OpenRouter;
 use crate::credentials::AdminPassword;
-use crate::data_plane::{self, access::Access};
+use crate::data_plane::{self, access::Access, shaping::Shaping};
 use crate::domain::key::NewKey;
 use crate::domain::secret::Secret;
 use crate::domain::time::Clock;
 use crate::keypool::KeyPoolHandle;
 use crate::listener;
+use crate::listener::tls::Tls;
+use crate::shape::alias::Aliases;
 use crate::shape::free_rule::FreeRule;
+use crate::shape::rules::Rules;
+use crate::shape::tokens;
 use crate::store::{Place, SecretKeySource, Store, StoreError};
 use crate::upstream::client::Connection;
 use crate::usage::UsageHandle;
@@ -59,6 +65,10 @@ impl App {
     /// # Errors
     /// Whatever keeps the program from serving, with what to do about it.
     pub fn build(settings: &Settings, clock: Clock) -> Result<App, StartError> {
+        let tls = certificate::open(&settings.server, &clock)?;
+        for warning in settings.warnings() {
+            log::warn!("{warning}");
+        }
         // The ports first: a second start beside a running one must not touch the database.
         let data_listener = bind(&settings.server.host, settings.server.port, "server.port")?;
         let admin_listener = bind(&settings.admin.host, settings.admin.port, "admin.port")?;
@@ -77,6 +87,7 @@ impl App {
         let shared = Arc::new(data_plane::Shared {
             options: data_options(settings),
             access: access(settings, &password),
+            shaping: shaping(settings)?,
             gate: data_plane::Gate::new(settings.server.max_in_flight),
             pool: pool.clone(),
             catalog: catalog.clone(),
@@ -95,7 +106,7 @@ impl App {
         Ok(App {
             data_address,
             admin_address,
-            data_server: data_server(settings, data_listener, Arc::clone(&shared), connection)?,
+            data_server: data_server(settings, data_listener, tls, Arc::clone(&shared), connection)?,
             admin_server: admin_server(admin_listener, admin)?,
             shared,
             new_password,
@@ -219,14 +230,32 @@ fn data_options(settings: &Settings) -> data_plane::Options {
     }
 }
 
-/// Without a password of its own the data plane opens with the admin's, unless that was forbidden.
 fn access(settings: &Settings, admin: &AdminPassword) -> Access {
-    let own = settings.access.password.as_ref();
-    let shared = own.is_none() && settings.access.accept_admin_password;
-    if own.is_none() && !shared {
+    let chosen = &settings.access;
+    let open = chosen.anonymous || chosen.pass_through || chosen.accept_admin_password;
+    if chosen.password.is_none() && !open {
         log::warn!("no client can come in: set access.password, or access.accept_admin_password to true");
     }
-    Access::new(own, shared.then(|| admin.clone()))
+    let admin = chosen.accept_admin_password.then(|| admin.clone());
+    let mut access = Access::new(chosen.password.as_ref(), admin);
+    access.pass_through = chosen.pass_through;
+    access.anonymous = chosen.anonymous;
+    access
+}
+
+fn shaping(settings: &Settings) -> Result<Shaping, StartError> {
+    let proxy = &settings.proxy;
+    let mut rules = Rules { cache_control: proxy.cache_control, ..Rules::default() };
+    for rule in &proxy.model_provider_mapping {
+        rules.providers.add(&rule.pattern, rule.providers.clone());
+    }
+    let entries = proxy.model_aliases.iter().map(|alias| (alias.name.clone(), alias.models.clone()));
+    let aliases = Aliases::new(entries).map_err(StartError::Aliases)?;
+    if proxy.auto_max_tokens {
+        // Loading the tokenizer takes longer than a client should wait for its first count.
+        std::thread::spawn(tokens::warm_up);
+    }
+    Ok(Shaping::new(rules, aliases, proxy.auto_max_tokens))
 }
 
 /// The folder of the pages: as configured, else `static`, else `static` beside the program.
@@ -243,6 +272,7 @@ fn static_dir(configured: Option<PathBuf>) -> Option<PathBuf> {
 fn data_server(
     settings: &Settings,
     socket: TcpListener,
+    tls: Option<Arc<Tls>>,
     shared: Arc<data_plane::Shared>,
     connection: Connection,
 ) -> Result<Server, StartError> {
@@ -253,6 +283,16 @@ fn data_server(
             .wrap(from_fn(data_plane::guard))
             .configure(data_plane::configure)
     };
+    if let Some(tls) = tls {
+        certificate::watch(Arc::clone(&tls));
+        let options = listener::https::Options {
+            workers: settings.server.workers,
+            shutdown_timeout: settings.server.shutdown_timeout,
+            head_timeout: HEAD_TIMEOUT,
+            keep_alive: KEEP_ALIVE,
+        };
+        return listener::https::serve(factory, socket, &tls, options).map_err(StartError::Io);
+    }
     let server = HttpServer::new(factory)
         .workers(settings.server.workers)
         .shutdown_timeout(settings.server.shutdown_timeout.as_secs())

@@ -1,11 +1,14 @@
 //! `config check|show|schema`.
 
 use super::CommandError;
+use crate::app::{self, StartError};
 use crate::config::{Settings, schema};
+use crate::domain::time::Clock;
 use std::io::{Write, stdout};
 
-/// The settings were read without a fault when this runs.
-pub fn check() -> Result<(), CommandError> {
+/// The settings were read without a fault when this runs; what is left is the certificate they name.
+pub fn check(settings: &Settings) -> Result<(), CommandError> {
+    app::check_certificate(&settings.server, &Clock::system()).map_err(StartError::from)?;
     writeln!(stdout(), "the configuration is in order")?;
     Ok(())
 }

@@ -72,7 +72,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Simulate { port, threads } => simulate::run(port, threads),
         Command::Keys(keys) => keys::run(keys, &settings),
         Command::UsageExport { format, since, until } => usage::export(&settings, format, since, until),
-        Command::ConfigCheck => config::check(),
+        Command::ConfigCheck => config::check(&settings),
         Command::ConfigShow => config::show(&settings),
         Command::ConfigSchema => config::schema(),
         Command::Healthcheck => healthcheck::run(&settings),

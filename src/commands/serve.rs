@@ -5,11 +5,12 @@ use crate::app::{App, StartError, Stop};
 use crate::config::Settings;
 use crate::domain::time::Clock;
 use std::io::{Write, stdout};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::time::sleep;
 
-/// How long the summary waits for the first model list.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// The summary waits for the first model list: it looks this often, with this pause.
+const LOOKS: u32 = 250;
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Serves until SIGTERM or SIGINT.
 pub fn run(settings: &Settings) -> Result<(), CommandError> {
@@ -35,15 +36,18 @@ pub fn announce_password(app: &mut App) -> std::io::Result<()> {
 
 fn summary(app: &App, settings: &Settings) -> impl Future<Output = ()> + use<> {
     let (shared, data, admin) = (app.shared(), app.data_address(), app.admin_address());
+    let scheme = if settings.server.tls.is_some() { "https" } else { "http" };
     let (database, upstream) = (settings.database.url.to_string(), settings.openrouter.base_url.to_string());
     async move {
-        let began = Instant::now();
-        while shared.catalog.get().is_empty() && began.elapsed() < PATIENCE {
-            sleep(Duration::from_millis(20)).await;
+        for _ in 0..LOOKS {
+            if !shared.catalog.get().is_empty() {
+                break;
+            }
+            sleep(PAUSE).await;
         }
         let (catalog, pool) = (shared.catalog.get(), shared.pool.view());
         let lines = [
-            format!("clients connect to http://{data}/v1"),
+            format!("clients connect to {scheme}://{data}/v1"),
             format!("the operator connects to http://{admin}/"),
             format!("upstream {upstream}, database {database}"),
             format!(

@@ -13,31 +13,70 @@ use std::time::Duration;
 const LONGEST: usize = 4096;
 
 /// What opens the data plane.
+#[derive(Default)]
 pub struct Access {
     password: Option<Digest>,
     admin: Option<AdminPassword>,
+    /// Whether a client may come with an OpenRouter key of its own.
+    pub pass_through: bool,
+    /// Whether a client needs no credential.
+    pub anonymous: bool,
+}
+
+/// A client that was let in.
+#[derive(Debug)]
+pub struct Admitted {
+    /// By what right.
+    pub client: Client,
+    /// Its own OpenRouter key, to be used instead of the pool.
+    pub own_key: Option<Secret>,
+}
+
+impl From<Client> for Admitted {
+    fn from(client: Client) -> Admitted {
+        Admitted { client, own_key: None }
+    }
 }
 
 impl Access {
     /// `password` is `access.password`; `admin` is the admin password, where that opens the data
     /// plane too.
     pub fn new(password: Option<&Secret>, admin: Option<AdminPassword>) -> Access {
-        Access { password: password.map(Secret::digest), admin }
+        Access { password: password.map(Secret::digest), admin, ..Access::default() }
     }
 
     /// By what right this request comes in. Errors: 401 without a right one, 400 with two different.
-    pub async fn check(&self, headers: &HeaderMap) -> Result<Client, ApiError> {
+    pub async fn check(&self, headers: &HeaderMap) -> Result<Admitted, ApiError> {
+        match self.check_credential(headers).await {
+            Err(error) if self.anonymous && error.status == 401 => Ok(Client::Anonymous.into()),
+            checked => checked,
+        }
+    }
+
+    async fn check_credential(&self, headers: &HeaderMap) -> Result<Admitted, ApiError> {
         let offered = credential(headers)?;
         if self.password == Some(Digest::of(offered)) {
-            return Ok(Client::AccessPassword);
+            return Ok(Client::AccessPassword.into());
+        }
+        if self.pass_through
+            && let Some(key) = own_key(offered)
+        {
+            return Ok(Admitted { client: Client::PassThrough { hint: key.hint() }, own_key: Some(key) });
         }
         if let Some(admin) = &self.admin
             && admin.is_right(offered).await.map_err(busy)?
         {
-            return Ok(Client::AdminPassword);
+            return Ok(Client::AdminPassword.into());
         }
         Err(unauthorized("the credential is not valid here; ask the operator of this proxy for one"))
     }
+}
+
+/// The client's own OpenRouter key, if the credential has that form.
+fn own_key(offered: &[u8]) -> Option<Secret> {
+    let text = std::str::from_utf8(offered).ok()?;
+    let key = Secret::new(text);
+    (key.looks_like_openrouter_key() && text.bytes().all(|byte| byte.is_ascii_graphic())).then_some(key)
 }
 
 fn busy(busy: Busy) -> ApiError {
@@ -98,7 +137,8 @@ mod tests {
     #[actix_web::test]
     async fn one_credential_by_either_header() {
         let access = Access::new(Some(&Secret::new("pass word")), None);
-        let table: &[(&[(&str, &str)], Result<(), u16>)] = &[
+        type Case = (&'static [(&'static str, &'static str)], Result<(), u16>);
+        let table: &[Case] = &[
             (&[("authorization", "Bearer pass word")], Ok(())),
             (&[("authorization", "bearer  pass word ")], Ok(())),
             (&[("x-api-key", "pass word")], Ok(())),
@@ -121,7 +161,27 @@ mod tests {
         let admin = Secret::new("admin");
         let both = Access::new(None, Some(AdminPassword::given(&admin)));
         let offered = headers(&[("x-api-key", "admin")]);
-        assert_eq!(both.check(&offered).await.ok(), Some(Client::AdminPassword));
-        assert_eq!(Access::new(Some(&Secret::new("x")), None).check(&offered).await.ok(), None);
+        assert_eq!(
+            both.check(&offered).await.map(|admitted| admitted.client).ok(),
+            Some(Client::AdminPassword)
+        );
+        assert!(Access::new(Some(&Secret::new("x")), None).check(&offered).await.is_err());
+    }
+
+    #[actix_web::test]
+    async fn own_keys_pass_through_and_anyone_comes_in_where_that_is_allowed() {
+        let access = Access { pass_through: true, ..Access::new(Some(&Secret::new("pw")), None) };
+        let admitted =
+            access.check(&headers(&[("x-api-key", "sk-or-v1-0123456789abcdef")])).await.expect("in");
+        assert_eq!(admitted.client, Client::PassThrough { hint: "…cdef".to_owned() });
+        assert!(admitted.own_key.is_some());
+        assert!(access.check(&headers(&[("x-api-key", "sk-xx")])).await.is_err());
+
+        let open = Access { anonymous: true, ..Access::new(Some(&Secret::new("pw")), None) };
+        for pairs in [&[][..], &[("authorization", "Bearer dummy")], &[("authorization", "Basic x")]] {
+            assert_eq!(open.check(&headers(pairs)).await.expect("in").client, Client::Anonymous);
+        }
+        let known = open.check(&headers(&[("x-api-key", "pw")])).await.expect("in");
+        assert_eq!(known.client, Client::AccessPassword);
     }
 }

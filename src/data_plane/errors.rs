@@ -89,7 +89,7 @@ pub struct ApiError {
     /// The field at fault.
     pub param: Option<String>,
     /// The upstream's own metadata.
-    pub metadata: Option<Value>,
+    pub metadata: Option<Box<Value>>,
     /// When it is worth trying again, counted from now.
     pub retry_after: Option<Duration>,
     /// Whether the upstream said so, rather than we.
@@ -139,7 +139,7 @@ impl ApiError {
             "code": self.code,
         });
         if let (Some(metadata), Some(object)) = (&self.metadata, error.as_object_mut()) {
-            object.insert("metadata".to_owned(), metadata.clone());
+            object.insert("metadata".to_owned(), Value::clone(metadata));
         }
         if dialect != Some(Dialect::Messages) {
             return json!({ "error": error });

@@ -7,11 +7,13 @@ use super::errors::{ApiError, Kind};
 use super::record::Record;
 use super::scrub;
 use crate::domain::dialect::Dialect;
+use crate::domain::secret::Secret;
 use crate::domain::time::Timestamp;
 use crate::keypool::{Ask, Ending, Lease, NoKey};
+use crate::shape::overflow::{self, Overflow};
 use crate::upstream::client::{Call, Via};
 use crate::upstream::fault::TransportFault;
-use crate::upstream::verdict::{Next, Pause, Refusal, Verdict, judge, retry_after};
+use crate::upstream::verdict::{Next, Pause, Refusal, Scope, Verdict, judge, retry_after};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
@@ -25,14 +27,28 @@ pub struct Errand {
     pub model: String,
     /// Whether that model is free.
     pub free: bool,
+    /// When there must be an answer.
+    pub until: Instant,
+    /// Whether a body that is too large for the upstream can be shaped anew.
+    pub can_be_corrected: bool,
 }
 
 /// An answer, and the lease it came by.
 pub struct Served {
-    /// To be settled when the answer has ended.
-    pub lease: Lease,
+    /// To be settled when the answer has ended; `None`: the client's own key was used.
+    pub lease: Option<Lease>,
     /// The answer.
     pub begun: Begun,
+}
+
+/// Why an errand came to nothing.
+pub enum Failure {
+    /// The body was too large by the upstream's own figures; shaped anew it may fit.
+    TooLarge(Overflow),
+    /// The model is at fault: another may answer.
+    Model(ApiError),
+    /// Nothing helps.
+    Final(ApiError),
 }
 
 /// The setback that a client would be told of if nothing better comes.
@@ -41,82 +57,131 @@ enum Last {
     Broken(TransportFault),
 }
 
+/// One errand on its way through the keys.
+struct Search {
+    ask: Ask,
+    counted: u32,
+    last: Option<Last>,
+}
+
 /// Tries until an answer has begun, or nothing is left to try.
-pub async fn serve(plane: &Plane, errand: &mut Errand, record: &mut Record) -> Result<Served, ApiError> {
-    let options = &plane.options;
-    let until = Instant::now() + options.request_timeout;
-    let mut ask = Ask { model: errand.model.clone(), ..Ask::default() };
-    let mut counted = 0;
-    let mut last: Option<Last> = None;
+pub async fn serve(plane: &Plane, errand: &mut Errand, record: &mut Record) -> Result<Served, Failure> {
+    let ask = Ask { model: errand.model.clone(), ..Ask::default() };
+    let mut search = Search { ask, counted: 0, last: None };
     loop {
-        let lease = match plane.pool.lease(ask.clone()).await {
+        let lease = match plane.pool.lease(search.ask.clone()).await {
             Ok(lease) => lease,
-            Err(NoKey::AllTried) if may_go_round(&last, counted, options.max_attempts, until) => {
+            Err(NoKey::AllTried) if search.may_go_round(plane, errand.until) => {
                 // Every key was tried and none is at fault: once more, a little later.
                 pause_before_again().await;
-                ask = Ask { model: ask.model, refused: ask.refused, ..Ask::default() };
+                search.ask = Ask { tried: Vec::new(), only: None, ..search.ask };
                 continue;
             }
-            Err(NoKey::AllTried | NoKey::AllResting { .. }) if ask.only.take().is_some() => continue,
-            Err(none) => return Err(nothing_left(&none, last, plane.clock.now())),
+            Err(NoKey::AllTried | NoKey::AllResting { .. }) if search.ask.only.take().is_some() => continue,
+            Err(none) => return Err(nothing_left(&none, search.last, plane.clock.now())),
         };
-        let via = if ask.only.take() == Some(lease.key) { Via::Fresh } else { Via::Kept };
+        let via = if search.ask.only.take() == Some(lease.key) { Via::Fresh } else { Via::Kept };
         record.attempt(&lease);
-        let left = until.saturating_duration_since(Instant::now());
-        errand.call.head_timeout = options.first_byte_timeout.min(left);
-        let deadlines = Deadlines { idle: options.idle_timeout, answer: until };
-        let sent =
-            attempt::send(&plane.upstream, &errand.call, &lease.secret, via, errand.dialect, deadlines).await;
-        let key = lease.key;
-        match sent {
-            Ok(begun) => return Ok(Served { lease, begun }),
-            Err(Setback::Broken(TransportFault::NoHead)) if via == Via::Kept => {
-                // The kept connection was dead, which says nothing about the key: a fresh one, once.
-                lease.settle(Ending::Abandoned);
-                ask.only = Some(key);
-                last = Some(Last::Broken(TransportFault::NoHead));
-                continue;
-            }
-            Err(Setback::Broken(fault)) => {
-                let unsent = matches!(
-                    fault,
-                    TransportFault::Connect | TransportFault::ConnectTimeout | TransportFault::Tls
-                );
-                lease.settle(if unsent { Ending::NeverSent } else { Ending::Broken });
-                ask.tried.push(key);
-                counted += 1;
-                last = Some(Last::Broken(fault));
-            }
-            Err(Setback::Refused(refusal)) => {
-                let verdict = judge(&refusal, errand.free, plane.clock.now());
-                log::debug!("an attempt for {} was refused: {}", errand.model, verdict.cause);
-                if verdict.next == Next::OtherAccount || verdict.next == Next::OtherAccountOnce {
-                    ask.refused.push(lease.account);
-                }
-                ask.tried.push(key);
-                counted += u32::from(!verdict.names_a_key());
-                lease.settle(Ending::Refused(verdict.clone()));
-                let given_back = matches!(verdict.next, Next::GiveBack | Next::OtherModel);
-                last = Some(Last::Refused(refusal, verdict));
-                if given_back {
-                    return Err(told(last, plane.clock.now()));
-                }
-            }
+        match send(plane, errand, &lease.secret, via).await {
+            Ok(begun) => return Ok(Served { lease: Some(lease), begun }),
+            Err(setback) => search.learn(setback, lease, via, plane, errand)?,
         }
-        if counted >= options.max_attempts || Instant::now() >= until {
-            return Err(told(last, plane.clock.now()));
+        if search.counted >= plane.options.max_attempts || Instant::now() >= errand.until {
+            return Err(told(search.last, plane.clock.now()));
         }
     }
 }
 
-/// Whether the same keys may be tried again: the setback was no key's fault and there is time.
-fn may_go_round(last: &Option<Last>, counted: u32, max_attempts: u32, until: Instant) -> bool {
-    let no_keys_fault = match last {
-        Some(Last::Refused(_, verdict)) => verdict.next == Next::Again,
-        Some(Last::Broken(_)) => true,
-        None => false,
-    };
-    no_keys_fault && counted < max_attempts && Instant::now() < until
+/// Tries with the client's own key, which is nobody's to rest or replace.
+pub async fn serve_with(
+    plane: &Plane,
+    errand: &mut Errand,
+    key: &Secret,
+    record: &mut Record,
+) -> Result<Served, ApiError> {
+    let mut via = Via::Kept;
+    loop {
+        record.own_attempt();
+        match send(plane, errand, key, via).await {
+            Ok(begun) => return Ok(Served { lease: None, begun }),
+            Err(Setback::Broken(TransportFault::NoHead)) if via == Via::Kept => via = Via::Fresh,
+            Err(Setback::Broken(fault)) => return Err(broken(fault)),
+            Err(Setback::Refused(refusal)) => {
+                let now = plane.clock.now();
+                let verdict = judge(&refusal, errand.free, now);
+                // It is the client's own key: the upstream's word on it is true for the client.
+                let status = if refusal.status >= 400 { refusal.status } else { 502 };
+                let kind = Kind::of_status(status);
+                return Err(ApiError { status, kind, ..refused(refusal, &verdict, now) });
+            }
+        }
+    }
+}
+
+async fn send(plane: &Plane, errand: &mut Errand, key: &Secret, via: Via) -> Result<Begun, Setback> {
+    let left = errand.until.saturating_duration_since(Instant::now());
+    errand.call.head_timeout = plane.options.first_byte_timeout.min(left);
+    let deadlines = Deadlines { idle: plane.options.idle_timeout, answer: errand.until };
+    attempt::send(&plane.upstream, &errand.call, key, via, errand.dialect, deadlines).await
+}
+
+impl Search {
+    /// Settles the lease and decides who may be asked next. Errors: nobody.
+    fn learn(
+        &mut self,
+        setback: Setback,
+        lease: Lease,
+        via: Via,
+        plane: &Plane,
+        errand: &Errand,
+    ) -> Result<(), Failure> {
+        let key = lease.key;
+        let refusal = match setback {
+            Setback::Broken(TransportFault::NoHead) if via == Via::Kept => {
+                // The kept connection was dead, which says nothing about the key: a fresh one, once.
+                lease.settle(Ending::Abandoned);
+                self.ask.only = Some(key);
+                self.last = Some(Last::Broken(TransportFault::NoHead));
+                return Ok(());
+            }
+            Setback::Broken(fault) => {
+                lease.settle(if fault.was_never_sent() { Ending::NeverSent } else { Ending::Broken });
+                self.ask.tried.push(key);
+                self.counted += 1;
+                self.last = Some(Last::Broken(fault));
+                return Ok(());
+            }
+            Setback::Refused(refusal) => refusal,
+        };
+        if errand.can_be_corrected
+            && matches!(refusal.status, 400 | 402)
+            && let Some(overflow) = overflow::parse(&refusal.message)
+        {
+            lease.settle(Ending::Abandoned);
+            return Err(Failure::TooLarge(overflow));
+        }
+        let verdict = judge(&refusal, errand.free, plane.clock.now());
+        log::debug!("an attempt for {} was refused: {}", errand.model, verdict.cause);
+        if matches!(verdict.next, Next::OtherAccount | Next::OtherAccountOnce) {
+            self.ask.refused.push(lease.account);
+        }
+        self.ask.tried.push(key);
+        self.counted += u32::from(!verdict.names_a_key());
+        lease.settle(Ending::Refused(verdict.clone()));
+        let given_back = matches!(verdict.next, Next::GiveBack | Next::OtherModel);
+        self.last = Some(Last::Refused(refusal, verdict));
+        if given_back { Err(told(self.last.take(), plane.clock.now())) } else { Ok(()) }
+    }
+
+    /// Whether the same keys may be tried again: the setback was no key's fault and there is time.
+    fn may_go_round(&self, plane: &Plane, until: Instant) -> bool {
+        let no_keys_fault = match &self.last {
+            Some(Last::Refused(_, verdict)) => verdict.next == Next::Again,
+            Some(Last::Broken(_)) => true,
+            None => false,
+        };
+        no_keys_fault && self.counted < plane.options.max_attempts && Instant::now() < until
+    }
 }
 
 /// Short, and by chance different for each, so that retries do not come in step.
@@ -126,41 +191,43 @@ async fn pause_before_again() {
 
 /// What the client is told when no key is left: the last refusal if it was the model's or the
 /// request's, else what keeps the keys.
-fn nothing_left(none: &NoKey, last: Option<Last>, now: Timestamp) -> ApiError {
+fn nothing_left(none: &NoKey, last: Option<Last>, now: Timestamp) -> Failure {
     let about_keys = match &last {
-        Some(Last::Refused(_, verdict)) => {
-            verdict.names_a_key() || matches!(verdict.next, Next::OtherAccount)
+        Some(Last::Refused(refusal, verdict)) => {
+            verdict.names_a_key() || matches!(refusal.status, 401 | 402 | 429) || is_key_limit(refusal)
         }
         Some(Last::Broken(_)) => false,
         None => true,
     };
-    let own_words = matches!(&last, Some(Last::Refused(refusal, _)) if !matches!(refusal.status, 401 | 402 | 429) && !is_key_limit(refusal));
-    if !about_keys || own_words {
+    if !about_keys || *none == NoKey::AllTried {
         return told(last, now);
     }
     match none {
-        NoKey::NoneConfigured => {
+        NoKey::ModelResting { until, cause } => Failure::Model(resting_model(cause, *until, now)),
+        NoKey::AllResting { until, cause } => Failure::Final(resting_keys(cause, *until, now)),
+        NoKey::NoneConfigured | NoKey::AllTried => {
             let message = "no upstream key is in use; the operator of this proxy must add one";
-            ApiError::new(503, Kind::Overloaded, "no_keys", message)
+            Failure::Final(ApiError::new(503, Kind::Overloaded, "no_keys", message))
         }
-        NoKey::ModelResting { until, cause: cause @ ("provider_capacity" | "probing") } => {
-            let message = "the model's providers are at capacity; try again later or use another model";
-            ApiError::new(429, Kind::RateLimit, cause, message).retry_at(*until, now)
-        }
-        NoKey::ModelResting { until, cause } => {
-            let message = "the model cannot be reached just now; try again later or use another model";
-            ApiError::new(503, Kind::Overloaded, cause, message).retry_at(*until, now)
-        }
-        NoKey::AllResting { until: until @ Some(_), cause } if is_limit(cause) => {
-            let message = "all upstream quota is used up for now; try again when it resets";
-            ApiError::new(429, Kind::RateLimit, cause, message).retry_at(*until, now)
-        }
-        NoKey::AllResting { until, cause } => {
-            let message = "no upstream key can be used just now; the operator of this proxy can see why";
-            ApiError::new(503, Kind::Overloaded, cause, message).retry_at(*until, now)
-        }
-        NoKey::AllTried => told(last, now),
     }
+}
+
+fn resting_model(cause: &str, until: Option<Timestamp>, now: Timestamp) -> ApiError {
+    if matches!(cause, "provider_capacity" | "probing") {
+        let message = "the model's providers are at capacity; try again later or use another model";
+        return ApiError::new(429, Kind::RateLimit, cause, message).retry_at(until, now);
+    }
+    let message = "the model cannot be reached just now; try again later or use another model";
+    ApiError::new(503, Kind::Overloaded, cause, message).retry_at(until, now)
+}
+
+fn resting_keys(cause: &str, until: Option<Timestamp>, now: Timestamp) -> ApiError {
+    if until.is_some() && is_limit(cause) {
+        let message = "all upstream quota is used up for now; try again when it resets";
+        return ApiError::new(429, Kind::RateLimit, cause, message).retry_at(until, now);
+    }
+    let message = "no upstream key can be used just now; the operator of this proxy can see why";
+    ApiError::new(503, Kind::Overloaded, cause, message).retry_at(until, now)
 }
 
 fn is_key_limit(refusal: &Refusal) -> bool {
@@ -183,16 +250,24 @@ fn is_limit(cause: &str) -> bool {
 }
 
 /// The setback as the client sees it.
-fn told(last: Option<Last>, now: Timestamp) -> ApiError {
+fn told(last: Option<Last>, now: Timestamp) -> Failure {
     match last {
-        Some(Last::Refused(refusal, verdict)) => refused(refusal, &verdict, now),
-        Some(Last::Broken(fault)) => {
-            let (status, kind) =
-                if fault.is_timeout() { (504, Kind::Timeout) } else { (502, Kind::Upstream) };
-            ApiError { from_upstream: true, ..ApiError::new(status, kind, fault.word(), fault.to_string()) }
+        Some(Last::Refused(refusal, verdict)) => {
+            let of_model = matches!(verdict.scope, Scope::Model | Scope::AccountModel);
+            let error = refused(refusal, &verdict, now);
+            if of_model { Failure::Model(error) } else { Failure::Final(error) }
         }
-        None => ApiError::new(503, Kind::Overloaded, "no_keys", "no upstream key can be used just now"),
+        Some(Last::Broken(fault)) => Failure::Final(broken(fault)),
+        None => {
+            let message = "no upstream key can be used just now";
+            Failure::Final(ApiError::new(503, Kind::Overloaded, "no_keys", message))
+        }
     }
+}
+
+fn broken(fault: TransportFault) -> ApiError {
+    let (status, kind) = if fault.is_timeout() { (504, Kind::Timeout) } else { (502, Kind::Upstream) };
+    ApiError { from_upstream: true, ..ApiError::new(status, kind, fault.word(), fault.to_string()) }
 }
 
 /// The upstream's refusal in its own words, less what names an account; a status that would say that
@@ -223,7 +298,7 @@ fn refused(refusal: Refusal, verdict: &Verdict, now: Timestamp) -> ApiError {
         code: code.unwrap_or_else(|| verdict.cause.into()),
         message,
         param: None,
-        metadata,
+        metadata: metadata.map(Box::new),
         retry_after: None,
         from_upstream: true,
     }

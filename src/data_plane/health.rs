@@ -16,10 +16,12 @@ pub async fn ready(plane: Data<Plane>) -> HttpResponse {
     if plane.gate.is_draining() {
         missing.push("draining");
     }
-    if plane.pool.usable() == 0 {
+    // Clients that bring their own keys need neither ours nor our list.
+    let own = plane.access.pass_through;
+    if !own && plane.pool.usable() == 0 {
         missing.push("no usable key");
     }
-    if plane.catalog.get().is_empty() {
+    if !own && plane.catalog.get().is_empty() {
         missing.push("no model list");
     }
     if plane.usage.is_full() {

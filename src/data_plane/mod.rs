@@ -19,6 +19,7 @@ mod relay;
 mod request;
 mod routes;
 mod scrub;
+pub mod shaping;
 
 pub use admission::Gate;
 pub use outer::guard;
@@ -31,6 +32,7 @@ use crate::shape::free_rule::FreeRule;
 use crate::upstream::client::{Client, Connection};
 use crate::usage::UsageHandle;
 use access::Access;
+use shaping::Shaping;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -59,6 +61,8 @@ pub struct Shared {
     pub options: Options,
     /// Who may come in.
     pub access: Access,
+    /// How bodies are shaped.
+    pub shaping: Shaping,
     /// How many are in, and whether more may come.
     pub gate: Gate,
     /// The keys.

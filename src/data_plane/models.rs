@@ -1,6 +1,7 @@
 //! The models that a client may use: OpenAI's shape with OpenRouter's fields kept.
 
 use super::Plane;
+use super::access::Admitted;
 use super::errors::{ApiError, Kind};
 use super::outer::request_id;
 use crate::domain::model::{Catalog, Model};
@@ -20,20 +21,22 @@ pub struct Cache(Rc<RefCell<Option<Built>>>);
 
 struct Built {
     of: Weak<Catalog>,
+    only_free: bool,
     body: Bytes,
     etag: String,
 }
 
 /// `GET /v1/models`.
 pub async fn list(request: HttpRequest, plane: Data<Plane>) -> HttpResponse {
-    if let Err(error) = plane.access.check(request.headers()).await {
-        return error.response(None, &request_id(&request).to_string());
-    }
+    let admitted = match plane.access.check(request.headers()).await {
+        Ok(admitted) => admitted,
+        Err(error) => return error.response(None, &request_id(&request).to_string()),
+    };
     let catalog = plane.catalog.get();
     if catalog.is_empty() {
         return no_list().response(None, &request_id(&request).to_string());
     }
-    let (body, etag) = plane.models.list(&catalog, plane.options.free_rule.is_some());
+    let (body, etag) = plane.models.list(&catalog, only_free(&plane, &admitted));
     let known = request.headers().get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
     if known.is_some_and(|known| known.split(',').any(|one| one.trim().trim_start_matches("W/") == etag)) {
         return HttpResponse::NotModified().insert_header((header::ETAG, etag)).finish();
@@ -47,11 +50,12 @@ pub async fn list(request: HttpRequest, plane: Data<Plane>) -> HttpResponse {
 /// `GET /v1/models/{author}/{slug}`, the slash raw or as `%2F`.
 pub async fn one(request: HttpRequest, id: Path<String>, plane: Data<Plane>) -> HttpResponse {
     let request_id = request_id(&request).to_string();
-    if let Err(error) = plane.access.check(request.headers()).await {
-        return error.response(None, &request_id);
-    }
+    let admitted = match plane.access.check(request.headers()).await {
+        Ok(admitted) => admitted,
+        Err(error) => return error.response(None, &request_id),
+    };
     let catalog = plane.catalog.get();
-    let only_free = plane.options.free_rule.is_some();
+    let only_free = only_free(&plane, &admitted);
     match catalog.get(&id).filter(|model| model.free || !only_free) {
         Some(model) => HttpResponse::Ok()
             .insert_header((header::CONTENT_TYPE, "application/json"))
@@ -62,6 +66,11 @@ pub async fn one(request: HttpRequest, id: Path<String>, plane: Data<Plane>) -> 
             ApiError::new(404, Kind::NotFound, "model_not_found", message).response(None, &request_id)
         }
     }
+}
+
+/// The free rule is for pooled keys: who comes with a key of its own may use any model.
+fn only_free(plane: &Plane, admitted: &Admitted) -> bool {
+    plane.options.free_rule.is_some() && admitted.own_key.is_none()
 }
 
 fn no_list() -> ApiError {
@@ -76,7 +85,9 @@ impl Cache {
     /// The body and its entity tag.
     fn list(&self, catalog: &Arc<Catalog>, only_free: bool) -> (Bytes, String) {
         let mut cached = self.0.borrow_mut();
-        let current = cached.as_ref().filter(|built| std::ptr::eq(built.of.as_ptr(), Arc::as_ptr(catalog)));
+        let current = cached.as_ref().filter(|built| {
+            built.only_free == only_free && std::ptr::eq(built.of.as_ptr(), Arc::as_ptr(catalog))
+        });
         if let Some(built) = current {
             return (built.body.clone(), built.etag.clone());
         }
@@ -87,7 +98,8 @@ impl Cache {
             let _ = write!(etag, "{byte:02x}");
         }
         etag.push('"');
-        *cached = Some(Built { of: Arc::downgrade(catalog), body: body.clone(), etag: etag.clone() });
+        *cached =
+            Some(Built { of: Arc::downgrade(catalog), only_free, body: body.clone(), etag: etag.clone() });
         (body, etag)
     }
 }

@@ -66,6 +66,11 @@ impl Record {
         });
     }
 
+    /// An attempt is sent with the client's own key.
+    pub fn own_attempt(&mut self) {
+        self.note(|row| row.attempts += 1);
+    }
+
     /// Attempts sent so far.
     pub fn attempts(&self) -> u32 {
         self.row.as_ref().map_or(0, |row| row.attempts)

@@ -17,7 +17,7 @@ use crate::upstream::sse::{self, Splitter};
 use crate::upstream::watch::{Sight, Watch};
 use actix_web::HttpResponse;
 use actix_web::body::{BodySize, MessageBody};
-use actix_web::http::header::{self, HeaderMap, HeaderValue};
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use bytes::Bytes;
 use serde_json::Value;
 use std::collections::VecDeque;
@@ -49,7 +49,7 @@ pub fn respond(answer: Answer, mut record: Record, plane: &Plane) -> HttpRespons
     let Answer { served: Served { lease, begun }, dialect, model, place } = answer;
     record.first_content(200);
     let mut response = HttpResponse::Ok();
-    response.insert_header(("x-proxy-attempts", record.attempts().to_string()));
+    response.insert_header((ATTEMPTS, HeaderValue::from(record.attempts())));
     if let Ok(model) = HeaderValue::from_str(&model) {
         response.insert_header(("x-proxy-model", model));
     }
@@ -57,7 +57,9 @@ pub fn respond(answer: Answer, mut record: Record, plane: &Plane) -> HttpRespons
         Begun::Whole { headers, body, seen } => {
             copy_headers(&headers, &mut response);
             record.seen(&seen);
-            lease.settle(Ending::Success);
+            if let Some(lease) = lease {
+                lease.settle(Ending::Success);
+            }
             let body = Whole { body: Some(body), record: Some(record), _place: place };
             response.insert_header((header::CONTENT_TYPE, "application/json")).body(body)
         }
@@ -70,6 +72,13 @@ pub fn respond(answer: Answer, mut record: Record, plane: &Plane) -> HttpRespons
             response.body(Relay::new(opening, dialect, lease, record, place, &plane.options))
         }
     }
+}
+
+const ATTEMPTS: HeaderName = HeaderName::from_static("x-proxy-attempts");
+
+/// Says how many attempts were sent upstream, also where none of them succeeded.
+pub fn tell_attempts(attempts: u32, headers: &mut HeaderMap) {
+    headers.insert(ATTEMPTS, HeaderValue::from(attempts));
 }
 
 fn copy_headers(upstream: &HeaderMap, response: &mut actix_web::HttpResponseBuilder) {
@@ -134,7 +143,7 @@ impl Relay {
     fn new(
         opening: Opening,
         dialect: Dialect,
-        lease: Lease,
+        lease: Option<Lease>,
         record: Record,
         place: Place,
         options: &super::Options,
@@ -151,7 +160,7 @@ impl Relay {
             last_sign: now,
             deadline: now + options.stream_timeout,
             timer: Box::pin(sleep_until(now + options.idle_timeout)),
-            lease: Some(lease),
+            lease,
             record: Some(record),
             _place: place,
         };
@@ -189,7 +198,9 @@ impl Relay {
                     Sight::Done => self.over(),
                     _ => continue,
                 },
-                Phase::Done | Phase::Over => {}
+                // `/responses` has a marker of its own behind its last event.
+                Phase::Done => self.ready.push_back(event),
+                Phase::Over => {}
             }
         }
     }

@@ -5,19 +5,25 @@
 //! records it.
 
 use super::Plane;
+use super::access::Admitted;
 use super::errors::{ApiError, Kind};
-use super::failover::{self, Errand};
+use super::failover::{self, Errand, Failure, Served};
 use super::outer::request_id;
 use super::record::Record;
+use super::shaping::bad_body;
 use super::{body, headers, relay};
 use crate::domain::dialect::Dialect;
-use crate::shape::body::{BodyFault, Document};
+use crate::domain::model::Catalog;
+use crate::shape::alias::set_model;
+use crate::shape::body::Document;
 use crate::shape::check;
 use crate::shape::free_rule::{self, FreeFault};
 use crate::upstream::client::Call;
 use actix_web::http::Method;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// `POST /v1/chat/completions`.
 pub async fn chat(request: HttpRequest, payload: Payload, plane: Data<Plane>) -> HttpResponse {
@@ -34,11 +40,14 @@ pub async fn embeddings(request: HttpRequest, payload: Payload, plane: Data<Plan
     serve(Dialect::Embeddings, &request, payload, &plane).await
 }
 
-/// What the client asks for, as far as we act on it.
-struct Asked {
-    model: String,
-    stream: bool,
-    free: bool,
+/// `POST /v1/responses`.
+pub async fn responses(request: HttpRequest, payload: Payload, plane: Data<Plane>) -> HttpResponse {
+    serve(Dialect::Responses, &request, payload, &plane).await
+}
+
+/// `POST /v1/messages`.
+pub async fn messages(request: HttpRequest, payload: Payload, plane: Data<Plane>) -> HttpResponse {
+    serve(Dialect::Messages, &request, payload, &plane).await
 }
 
 async fn serve(dialect: Dialect, request: &HttpRequest, payload: Payload, plane: &Plane) -> HttpResponse {
@@ -47,7 +56,8 @@ async fn serve(dialect: Dialect, request: &HttpRequest, payload: Payload, plane:
     match answer(dialect, request, payload, plane, &mut record).await {
         Ok(answer) => relay::respond(answer, record, plane),
         Err(error) => {
-            let response = error.response(Some(dialect), &id.to_string());
+            let mut response = error.response(Some(dialect), &id.to_string());
+            relay::tell_attempts(record.attempts(), response.headers_mut());
             record.refuse(&error);
             response
         }
@@ -63,30 +73,105 @@ async fn answer(
 ) -> Result<relay::Answer, ApiError> {
     let place = plane.gate.enter()?;
     refuse_if_rows_pile_up(plane)?;
-    let client = plane.access.check(request.headers()).await?;
-    record.client(&client);
+    let admitted = plane.access.check(request.headers()).await?;
+    record.client(&admitted.client);
     let bytes = body::read(request, payload, plane.options.max_body_bytes).await?;
     let document = Document::parse(bytes).map_err(bad_body)?;
     note_what_is_asked(&document, record);
     check::check(&document, dialect).map_err(bad_body)?;
-    let asked = resolve(&document, dialect, plane)?;
-    record.asked(&asked.model, asked.stream);
-    let shaped = document.finish();
-    let mut errand = Errand {
-        call: Call {
-            method: Method::POST,
-            path: dialect.path(),
-            query: request.query_string().to_owned(),
-            headers: headers::to_upstream(request.headers()),
-            body: shaped.slices().to_vec(),
-            head_timeout: plane.options.first_byte_timeout,
-        },
-        dialect,
-        model: asked.model,
-        free: asked.free,
+    let call = Call {
+        method: Method::POST,
+        path: dialect.path(),
+        query: request.query_string().to_owned(),
+        headers: headers::to_upstream(request.headers()),
+        body: Vec::new(),
+        head_timeout: plane.options.first_byte_timeout,
     };
-    let served = failover::serve(plane, &mut errand, record).await?;
-    Ok(relay::Answer { served, dialect, model: errand.model, place })
+    let wish = Wish {
+        plane,
+        dialect,
+        document,
+        admitted,
+        call,
+        until: Instant::now() + plane.options.request_timeout,
+    };
+    let (served, model) = wish.fulfil(record).await?;
+    Ok(relay::Answer { served, dialect, model, place })
+}
+
+/// What an admitted client asks for.
+struct Wish<'a> {
+    plane: &'a Plane,
+    dialect: Dialect,
+    document: Document,
+    admitted: Admitted,
+    call: Call,
+    until: Instant,
+}
+
+impl Wish<'_> {
+    /// Tries the models that the client's `model` stands for, in order; returns the answer and the
+    /// model that gave it. Errors: those of the last model.
+    async fn fulfil(&self, record: &mut Record) -> Result<(Served, String), ApiError> {
+        let asked = self.document.string("model").unwrap_or_default();
+        let models = self.plane.shaping.aliases.resolve(&asked);
+        let mut left = models.len();
+        for model in models {
+            left -= 1;
+            match self.try_model(model, record).await {
+                Ok(served) => return Ok((served, model.to_owned())),
+                Err(Failure::Model(_)) if left > 0 => {
+                    log::debug!("{model} cannot answer for {asked}, the next one is tried");
+                }
+                Err(Failure::Model(error) | Failure::Final(error)) => return Err(error),
+                Err(Failure::TooLarge(_)) => break,
+            }
+        }
+        Err(ApiError::new(502, Kind::Upstream, "no_answer", "no model could answer"))
+    }
+
+    /// Shapes the body for `model` and finds a key that gets an answer; a body that the upstream finds
+    /// too large is shaped anew by the upstream's own figures, once.
+    async fn try_model(&self, model: &str, record: &mut Record) -> Result<Served, Failure> {
+        let catalog = self.plane.catalog.get();
+        let mut document = self.document.clone();
+        set_model(&mut document, model);
+        if self.admitted.own_key.is_none() {
+            admit_model(&document, self.dialect, &catalog, self.plane)?;
+        }
+        let free = catalog.get(model).is_some_and(|model| model.free);
+        let limit_output = self.admitted.own_key.is_none();
+        let shaping = &self.plane.shaping;
+        let mut affordable = None;
+        let mut corrected = false;
+        loop {
+            let shaped = shaping
+                .shape(document.clone(), self.dialect, model, &catalog, limit_output, affordable)
+                .await
+                .map_err(Failure::Final)?;
+            let mut errand = Errand {
+                call: Call { body: shaped.body.clone(), ..self.call.clone() },
+                dialect: self.dialect,
+                model: model.to_owned(),
+                free,
+                until: self.until,
+                can_be_corrected: shaped.can_be_corrected() && !corrected,
+            };
+            let served = match &self.admitted.own_key {
+                Some(key) => {
+                    failover::serve_with(self.plane, &mut errand, key, record).await.map_err(Failure::Final)
+                }
+                None => failover::serve(self.plane, &mut errand, record).await,
+            };
+            match served {
+                Err(Failure::TooLarge(overflow)) => {
+                    affordable = shaping.learn(model, &shaped, &overflow);
+                    corrected = true;
+                }
+                other => return other,
+            }
+        }
+    }
 }
 
 fn refuse_if_rows_pile_up(plane: &Plane) -> Result<(), ApiError> {
@@ -95,7 +180,7 @@ fn refuse_if_rows_pile_up(plane: &Plane) -> Result<(), ApiError> {
     }
     let message = "usage cannot be recorded just now, so nothing is served; try again shortly";
     Err(ApiError {
-        retry_after: Some(std::time::Duration::from_secs(5)),
+        retry_after: Some(Duration::from_secs(5)),
         ..ApiError::new(503, Kind::Overloaded, "usage_not_recorded", message)
     })
 }
@@ -107,34 +192,35 @@ fn note_what_is_asked(document: &Document, record: &mut Record) {
     record.asked(&model, document.boolean("stream").unwrap_or(false));
 }
 
-/// The model, if it may be used.
-fn resolve(document: &Document, dialect: Dialect, plane: &Plane) -> Result<Asked, ApiError> {
-    let catalog = plane.catalog.get();
-    if let Some(rule) = &plane.options.free_rule {
-        if catalog.is_empty() {
-            let message = "the upstream's model list could not be fetched yet; try again shortly";
-            return Err(ApiError {
-                retry_after: Some(std::time::Duration::from_secs(2)),
-                ..ApiError::new(503, Kind::Overloaded, "no_model_list", message)
-            });
-        }
-        free_rule::check(document, dialect, &catalog, rule).map_err(not_free)?;
+/// Refuses what the free rule does not admit with a pooled key.
+fn admit_model(
+    document: &Document,
+    dialect: Dialect,
+    catalog: &Catalog,
+    plane: &Plane,
+) -> Result<(), Failure> {
+    let Some(rule) = &plane.options.free_rule else { return Ok(()) };
+    if catalog.is_empty() {
+        let message = "the upstream's model list could not be fetched yet; try again shortly";
+        return Err(Failure::Final(ApiError {
+            retry_after: Some(Duration::from_secs(2)),
+            ..ApiError::new(503, Kind::Overloaded, "no_model_list", message)
+        }));
     }
-    let model = document.string("model").unwrap_or_default();
-    let free = catalog.get(&model).is_some_and(|model| model.free);
-    Ok(Asked { model, stream: document.boolean("stream").unwrap_or(false), free })
+    free_rule::check(document, dialect, catalog, rule).map_err(not_free)
 }
 
-fn bad_body(fault: BodyFault) -> ApiError {
-    ApiError::bad_request(fault.code.unwrap_or("invalid_value"), fault.message, fault.field)
-}
-
-fn not_free(fault: FreeFault) -> ApiError {
+/// A model that is gone or not free may have a next one in its alias; what escapes the rule has not.
+fn not_free(fault: FreeFault) -> Failure {
     let (message, param) = (fault.to_string(), Some(fault.field().to_owned()));
-    let error = match fault {
-        FreeFault::UnknownModel { .. } => ApiError::new(404, Kind::NotFound, "model_not_found", message),
-        FreeFault::NotFree { .. } => ApiError::new(403, Kind::Permission, "model_not_free", message),
-        FreeFault::Escapes { .. } => ApiError::bad_request("not_allowed", message, None),
-    };
-    ApiError { param, ..error }
+    let of = |error: ApiError| ApiError { param: param.clone(), ..error };
+    match fault {
+        FreeFault::UnknownModel { .. } => {
+            Failure::Model(of(ApiError::new(404, Kind::NotFound, "model_not_found", message)))
+        }
+        FreeFault::NotFree { .. } => {
+            Failure::Model(of(ApiError::new(403, Kind::Permission, "model_not_free", message)))
+        }
+        FreeFault::Escapes { .. } => Failure::Final(of(ApiError::bad_request("not_allowed", message, None))),
+    }
 }

@@ -11,6 +11,8 @@ use actix_web::{HttpRequest, HttpResponse, Resource};
 pub const ENDPOINTS: &[&str] = &[
     "POST /v1/chat/completions",
     "POST /v1/completions",
+    "POST /v1/responses",
+    "POST /v1/messages",
     "POST /v1/embeddings",
     "GET /v1/models",
     "GET /v1/models/{author}/{slug}",
@@ -24,6 +26,8 @@ pub fn configure(config: &mut ServiceConfig) {
         config
             .service(posted(&format!("{base}/chat/completions")).route(web::post().to(request::chat)))
             .service(posted(&format!("{base}/completions")).route(web::post().to(request::completions)))
+            .service(posted(&format!("{base}/responses")).route(web::post().to(request::responses)))
+            .service(posted(&format!("{base}/messages")).route(web::post().to(request::messages)))
             .service(posted(&format!("{base}/embeddings")).route(web::post().to(request::embeddings)))
             .service(read(&format!("{base}/models")).route(web::get().to(models::list)))
             .service(read(&format!("{base}/models/{{id:.+}}")).route(web::get().to(models::one)));

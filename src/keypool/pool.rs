@@ -3,7 +3,12 @@
 //! A plain struct without I/O; `now` and chance are arguments. It never names a key to a client and
 //! never lets two attempts share the last reservation of a limit.
 
-use super::cooldown::{Cooldowns, Place, Rest, Standing};
+mod settle;
+mod view;
+
+pub use view::{KeyView, PoolView};
+
+use super::cooldown::{Cooldowns, Place, Standing};
 use super::quota::DayCount;
 use super::strategy::{Candidate, choose};
 use crate::domain::ids::{AccountId, KeyId};
@@ -11,18 +16,8 @@ use crate::domain::key::{KeyRecord, KeyUse, StoredKey};
 use crate::domain::secret::Secret;
 use crate::domain::strategy::Strategy;
 use crate::domain::time::{Day, Timestamp};
-use crate::upstream::verdict::{Next, Pause, Scope, Verdict};
+use crate::upstream::verdict::Verdict;
 use std::collections::HashMap;
-use std::time::Duration;
-
-/// The longest guessed rest.
-const GUESSED_CAP: Duration = Duration::from_secs(300);
-/// How long a key is passed over after a failure that is not its fault: at first, and at most.
-const PATH_FIRST: Duration = Duration::from_secs(5);
-const PATH_CAP: Duration = Duration::from_secs(60);
-/// A model rests once this many of its attempts in a row met an upstream failure: fewer may have
-/// been the luck of one key or one provider.
-const MODEL_STRIKES: u32 = 4;
 
 /// What an attempt needs.
 #[derive(Debug, Clone, Default)]
@@ -125,26 +120,6 @@ pub struct Pool {
     flights: HashMap<u64, Flight>,
     leases: u64,
     uses: HashMap<(KeyId, Day), (u32, Timestamp)>,
-}
-
-/// What the operator sees of one key.
-#[derive(Debug, Clone)]
-pub struct KeyView {
-    /// The key with its counts.
-    pub record: KeyRecord,
-    /// Attempts under way.
-    pub in_flight: u32,
-    /// What keeps it from being used, if anything does.
-    pub rest: Option<Rest>,
-}
-
-/// The pool at one moment.
-#[derive(Debug, Clone, Default)]
-pub struct PoolView {
-    /// Every key.
-    pub keys: Vec<KeyView>,
-    /// How many may be used now.
-    pub usable: usize,
 }
 
 impl Pool {
@@ -310,87 +285,6 @@ impl Pool {
         Ok(probes)
     }
 
-    /// Takes back a lease and learns from its end. Returns the key that has to be stored as rejected.
-    pub fn settle(&mut self, lease: u64, ending: &Ending, now: Timestamp) -> Option<(KeyId, &'static str)> {
-        let flight = self.flights.remove(&lease)?;
-        self.cooldowns.end_probe(&flight.places, lease);
-        let key = self.keys.iter_mut().find(|key| key.record.id == flight.key)?;
-        key.in_flight = key.in_flight.saturating_sub(1);
-        let (id, account) = (key.record.id, key.record.account);
-        match ending {
-            Ending::Success => {
-                self.model_strikes.remove(&flight.model);
-                for place in [
-                    Place::Key(id),
-                    Place::KeyPath(id),
-                    Place::Account(account),
-                    Place::AccountModel(account, flight.model.clone()),
-                    Place::Model(flight.model),
-                    Place::Everything,
-                ] {
-                    self.cooldowns.heal(&place, now);
-                }
-                None
-            }
-            Ending::Refused(verdict) => self.refused(id, account, flight.model, verdict, now),
-            Ending::Broken => {
-                self.cooldowns.rest_for(Place::KeyPath(id), "connection_failed", PATH_FIRST, PATH_CAP, now);
-                None
-            }
-            Ending::Abandoned => None,
-            Ending::NeverSent => {
-                key.today.give_back(flight.day);
-                key.record.used_total = key.record.used_total.saturating_sub(1);
-                if let Some(used) = self.uses.get_mut(&(id, flight.day)) {
-                    used.0 = used.0.saturating_sub(1);
-                }
-                None
-            }
-        }
-    }
-
-    fn refused(
-        &mut self,
-        key: KeyId,
-        account: AccountId,
-        model: String,
-        verdict: &Verdict,
-        now: Timestamp,
-    ) -> Option<(KeyId, &'static str)> {
-        let place = match verdict.scope {
-            Scope::Request => return None,
-            Scope::Key => Place::Key(key),
-            Scope::Account => Place::Account(account),
-            Scope::AccountModel => Place::AccountModel(account, model),
-            Scope::Everything => Place::Everything,
-            Scope::Path => Place::KeyPath(key),
-            Scope::Model if verdict.next == Next::Again => {
-                let strikes = self.model_strikes.entry(model.clone()).or_insert(0);
-                *strikes += 1;
-                let path = Place::KeyPath(key);
-                self.cooldowns.rest_for(path, verdict.cause, PATH_FIRST, PATH_CAP, now);
-                if *strikes < MODEL_STRIKES {
-                    return None;
-                }
-                Place::Model(model)
-            }
-            Scope::Model => Place::Model(model),
-        };
-        let cap = if verdict.scope == Scope::Path { PATH_CAP } else { GUESSED_CAP };
-        match verdict.pause {
-            Pause::None => {}
-            Pause::For(first) => self.cooldowns.rest_for(place, verdict.cause, first, cap, now),
-            Pause::Until(until) => self.cooldowns.rest_until(place, verdict.cause, Some(until)),
-            Pause::Operator => {
-                self.cooldowns.rest_until(place, verdict.cause, None);
-                if verdict.scope == Scope::Key {
-                    return Some((key, verdict.cause));
-                }
-            }
-        }
-        None
-    }
-
     /// What was counted since the last call, for the store.
     pub fn take_uses(&mut self) -> Vec<KeyUse> {
         let uses = self.uses.drain().filter(|(_, (count, _))| *count > 0);
@@ -408,24 +302,6 @@ impl Pool {
     /// Forgets rests that are over.
     pub fn sweep(&mut self, now: Timestamp) {
         self.cooldowns.sweep(now);
-    }
-
-    /// The pool as the operator sees it.
-    pub fn view(&self, now: Timestamp) -> PoolView {
-        let keys: Vec<KeyView> = self.keys.iter().map(|key| self.key_view(key, now)).collect();
-        let usable = keys.iter().filter(|key| key.record.enabled && key.rest.is_none()).count();
-        PoolView { keys, usable }
-    }
-
-    fn key_view(&self, key: &Key, now: Timestamp) -> KeyView {
-        let mut record = key.record.clone();
-        record.used_today = key.today.used(now.day());
-        let spent = key.today.remaining(record.daily_limit, now.day()) == Some(0);
-        let rest = [Place::Key(record.id), Place::Account(record.account)]
-            .iter()
-            .find_map(|place| self.cooldowns.get(place, now).cloned())
-            .or_else(|| spent.then(|| Rest::stated("key_daily_limit", Some(now.day().end()))));
-        KeyView { record, in_flight: key.in_flight, rest }
     }
 }
 

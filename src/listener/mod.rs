@@ -2,6 +2,9 @@
 //!
 //! Knows no route and no state; `app` hands it to each server.
 
+pub mod https;
+pub mod tls;
+
 use actix_web::dev::Extensions;
 use actix_web::rt::net::TcpStream;
 use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
@@ -16,7 +19,8 @@ const SEND_BUFFER: usize = 128 * 1024;
 /// A client that acknowledges nothing for this long is cut off (B3).
 const UNREAD_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Tunes the socket of a new client connection. For `HttpServer::on_connect`, before `bind`.
+/// Tunes the socket of a new client connection, under TLS the one below it. For `HttpServer::on_connect`,
+/// before `bind`.
 pub fn tune(connection: &dyn Any, _: &mut Extensions) {
     let Some(stream) = connection.downcast_ref::<TcpStream>() else { return };
     let socket = SockRef::from(stream);

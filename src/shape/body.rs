@@ -6,13 +6,14 @@
 use super::edit::{ObjectEdit, Patch, cut};
 use super::json::{self, Flaw, Kind, Object, Span};
 use bytes::Bytes;
+use bytestring::ByteString;
 use std::fmt;
 
 /// A request body that is a JSON object, and the edits made to it so far. Cloning is cheap, so one
 /// body can be shaped anew for each model that is tried.
 #[derive(Debug, Clone)]
 pub struct Document {
-    bytes: Bytes,
+    body: ByteString,
     top: ObjectEdit,
     inner: Vec<Patch>,
 }
@@ -64,16 +65,17 @@ impl BodyFault {
 impl Document {
     /// Reads a body. It must be UTF-8 and one JSON object in which no name stands twice.
     pub fn parse(bytes: Bytes) -> Result<Document, BodyFault> {
-        let Ok(text) = std::str::from_utf8(&bytes) else {
+        let Ok(body) = ByteString::try_from(bytes) else {
             return Err(BodyFault::whole("the body is not valid UTF-8; send JSON in UTF-8"));
         };
+        let text: &str = &body;
         match text.trim_start_matches([' ', '\n', '\r', '\t']).chars().next() {
             None => return Err(BodyFault::whole("the body is empty; send a JSON object")),
             Some('{') => {}
             Some(_) => return Err(BodyFault::whole("the body must be a JSON object")),
         }
         let object = Object::read(text, 0..text.len()).map_err(|flaw| BodyFault::flaw("", flaw))?;
-        Ok(Document { top: ObjectEdit::new(object), inner: Vec::new(), bytes })
+        Ok(Document { top: ObjectEdit::new(object), inner: Vec::new(), body })
     }
 
     /// The JSON value of a top-level member as it will be sent, inner edits aside; `None` if absent.
@@ -130,24 +132,25 @@ impl Document {
 
     /// How many bytes came.
     pub fn original_len(&self) -> usize {
-        self.bytes.len()
+        self.body.len()
     }
 
     /// The body to send: the bytes that came, with the edits in their places.
     pub fn finish(&self) -> Shaped {
         if !self.is_changed() {
-            return Shaped { slices: vec![self.bytes.clone()] };
+            return Shaped { slices: vec![self.body.as_bytes().clone()] };
         }
         let mut patches = self.top.patches();
-        // A member that was set or removed as a whole takes edits inside it along.
-        patches.extend(self.inner.iter().filter(|patch| !self.is_replaced(&patch.span)).cloned());
-        Shaped { slices: cut(&self.bytes, patches) }
+        // A member that was set or removed as a whole takes the edits inside it along.
+        let gone: Vec<&Span> = self.top.changed_values().collect();
+        let is_gone = |span: &Span| gone.iter().any(|all| all.start <= span.start && span.end <= all.end);
+        patches.extend(self.inner.iter().filter(|patch| !is_gone(&patch.span)).cloned());
+        Shaped { slices: cut(self.body.as_bytes(), patches) }
     }
 
     /// The whole text that came; spans are ranges of it.
     pub(crate) fn text(&self) -> &str {
-        // It was checked in `parse`, so the alternative is never taken.
-        std::str::from_utf8(&self.bytes).unwrap_or("")
+        &self.body
     }
 
     /// Where the value of a top-level member stands, if it came and was neither set nor removed.
@@ -171,14 +174,6 @@ impl Document {
     /// Replaces the bytes at `span` by `text`.
     pub(crate) fn replace(&mut self, span: Span, text: String) {
         self.inner.push(Patch { span, text });
-    }
-
-    fn is_replaced(&self, span: &Span) -> bool {
-        self.top.object().members.iter().any(|member| {
-            member.value.start <= span.start
-                && span.end <= member.value.end
-                && self.top.changed(&member.name).is_some()
-        })
     }
 }
 

@@ -9,7 +9,7 @@ use super::body::{BodyFault, Document};
 use super::dialect::Dialect;
 use super::edit::ObjectEdit;
 use super::json::{self, Kind, Object, Span};
-use super::turns::{Turn, is_blank, objects, text_of, turns};
+use super::turns::{each_object, is_blank, text_of};
 use crate::domain::cache_control::CacheControl;
 use crate::domain::model::Model;
 
@@ -65,56 +65,78 @@ fn profits(model: &Model) -> bool {
     marked && model.has_cache_price
 }
 
-/// What can carry markers in a body.
+/// One message: who speaks, and where the content stands.
+struct Turn {
+    role: String,
+    content: Option<Span>,
+}
+
+/// What markers have to do with in a body.
 struct Carriers {
     /// The instructions apart from the messages (`/messages`).
     system: Option<Span>,
     turns: Vec<Turn>,
-    /// Everything that may hold a marker: messages, their parts, parts inside them, tools.
-    objects: Vec<Object>,
+    /// The messages, parts, parts inside parts, and tools that hold a marker.
+    marked: Vec<Object>,
 }
 
 impl Carriers {
     fn find(doc: &Document, dialect: Dialect) -> Result<Carriers, BodyFault> {
-        let field = dialect.prompt_field();
-        let turns = turns(doc, field)?;
         let system = if dialect == Dialect::Messages { doc.span("system") } else { None };
-        let mut found = Vec::new();
+        let mut found = Carriers { system: system.clone(), turns: Vec::new(), marked: Vec::new() };
         if let Some(span) = &system {
-            gather_parts(doc, span, "system", DEPTH, &mut found)?;
+            found.parts(doc, span, "system", DEPTH)?;
         }
-        for (index, turn) in turns.iter().enumerate() {
-            found.push(turn.object.clone());
-            if let Some(content) = turn.content() {
-                gather_parts(doc, content, &format!("{field}[{index}].content"), DEPTH, &mut found)?;
-            }
+        let field = dialect.prompt_field();
+        if let Some(span) = doc.span(field) {
+            each_object(doc, &span, field, |index, message| {
+                found.turn(doc, message, &format!("{field}[{index}].content"))
+            })?;
         }
         if let Some(span) = doc.span("tools") {
-            found.extend(objects(doc, &span, "tools")?);
+            found.parts(doc, &span, "tools", 1)?;
         }
-        Ok(Carriers { system, turns, objects: found })
+        Ok(found)
+    }
+
+    fn turn(&mut self, doc: &Document, message: Object, path: &str) -> Result<(), BodyFault> {
+        let role =
+            message.get("role").and_then(|member| json::string(json::slice(doc.text(), &member.value)));
+        let content = message.get("content").map(|member| member.value.clone());
+        self.note(message);
+        if let Some(span) = &content {
+            self.parts(doc, span, path, DEPTH)?;
+        }
+        self.turns.push(Turn { role: role.unwrap_or_default(), content });
+        Ok(())
+    }
+
+    fn parts(&mut self, doc: &Document, span: &Span, path: &str, depth: usize) -> Result<(), BodyFault> {
+        each_object(doc, span, path, |index, part| {
+            if let Some(inner) = part.get("content").filter(|_| depth > 1) {
+                self.parts(doc, &inner.value, &format!("{path}[{index}].content"), depth - 1)?;
+            }
+            self.note(part);
+            Ok(())
+        })
+    }
+
+    fn note(&mut self, object: Object) {
+        if object.get(NAME).is_some() {
+            self.marked.push(object);
+        }
     }
 
     /// How many markers the client set.
-    fn marked(&self, doc: &Document) -> usize {
-        self.objects.iter().filter(|object| is_marked(doc, object)).count()
+    fn count(&self, doc: &Document) -> usize {
+        self.marked.iter().filter(|object| is_marked(doc, object)).count()
     }
-}
 
-fn gather_parts(
-    doc: &Document,
-    span: &Span,
-    path: &str,
-    depth: usize,
-    found: &mut Vec<Object>,
-) -> Result<(), BodyFault> {
-    for part in objects(doc, span, path)? {
-        if let Some(inner) = part.get("content").filter(|_| depth > 1) {
-            gather_parts(doc, &inner.value, path, depth - 1, found)?;
-        }
-        found.push(part);
+    /// The contents of the messages of these roles, the last first.
+    fn contents(&self, roles: &'static [&'static str]) -> impl Iterator<Item = &Span> {
+        let turns = self.turns.iter().rev().filter(|turn| roles.contains(&turn.role.as_str()));
+        turns.filter_map(|turn| turn.content.as_ref())
     }
-    Ok(())
 }
 
 fn marker<'d>(doc: &'d Document, object: &Object) -> Option<&'d str> {
@@ -139,9 +161,14 @@ fn spot(doc: &Document, content: &Span) -> Result<Option<Spot>, BodyFault> {
     match json::kind(raw) {
         Kind::Text if !is_blank(raw) => Ok(Some(Spot::Whole(content.clone()))),
         Kind::List => {
-            let mut parts = objects(doc, content, "content")?;
-            parts.retain(|part| text_of(doc, part).is_some_and(|raw| !is_blank(raw)));
-            Ok(parts.pop().map(Spot::Part))
+            let mut last = None;
+            each_object(doc, content, "content", |_, part| {
+                if text_of(doc, &part).is_some_and(|raw| !is_blank(raw)) {
+                    last = Some(Spot::Part(part));
+                }
+                Ok(())
+            })?;
+            Ok(last)
         }
         _ => Ok(None),
     }
@@ -166,8 +193,8 @@ fn mark(doc: &mut Document, spot: Spot) {
 fn mark_top(doc: &mut Document, mode: CacheControl) -> Result<(), BodyFault> {
     let carriers = Carriers::find(doc, Dialect::Responses)?;
     if mode == CacheControl::LastMessage {
-        unmark(doc, carriers.objects, None);
-    } else if carriers.marked(doc) >= MOST {
+        unmark(doc, carriers.marked, None);
+    } else if carriers.count(doc) >= MOST {
         return Ok(());
     }
     if doc.given(NAME).is_none() {
@@ -179,7 +206,7 @@ fn mark_top(doc: &mut Document, mode: CacheControl) -> Result<(), BodyFault> {
 /// Takes the marker off all objects but the one at `kept`.
 fn unmark(doc: &mut Document, objects: Vec<Object>, kept: Option<Span>) {
     for object in objects {
-        if Some(&object.span) != kept.as_ref() && object.get(NAME).is_some() {
+        if Some(&object.span) != kept.as_ref() {
             let mut edit = ObjectEdit::new(object);
             edit.remove(NAME);
             doc.edit(&edit);
@@ -190,7 +217,7 @@ fn unmark(doc: &mut Document, objects: Vec<Object>, kept: Option<Span>) {
 /// `last_message`: every marker goes, the last message gets one.
 fn mark_last(doc: &mut Document, dialect: Dialect) -> Result<(), BodyFault> {
     let carriers = Carriers::find(doc, dialect)?;
-    let last = match carriers.turns.last().and_then(Turn::content) {
+    let last = match carriers.turns.last().and_then(|turn| turn.content.as_ref()) {
         Some(content) => spot(doc, content)?,
         None => None,
     };
@@ -198,7 +225,7 @@ fn mark_last(doc: &mut Document, dialect: Dialect) -> Result<(), BodyFault> {
         Some(Spot::Part(part)) => Some(part.span.clone()),
         _ => None,
     };
-    unmark(doc, carriers.objects, target);
+    unmark(doc, carriers.marked, target);
     match last {
         Some(Spot::Part(part)) if marker(doc, &part) == Some(EPHEMERAL) => {}
         Some(spot) => mark(doc, spot),
@@ -214,12 +241,10 @@ fn mark_profitable(doc: &mut Document, dialect: Dialect) -> Result<(), BodyFault
         return Ok(());
     }
     let carriers = Carriers::find(doc, dialect)?;
-    let mut left = MOST.saturating_sub(carriers.marked(doc));
-    let user = carriers.turns.iter().rev().filter(|turn| turn.role == "user").filter_map(Turn::content);
-    let system =
-        carriers.turns.iter().rev().filter(|turn| matches!(turn.role.as_str(), "system" | "developer"));
-    let system = carriers.system.iter().chain(system.filter_map(Turn::content));
-    let spots = [first_spot(doc, user)?, first_spot(doc, system)?];
+    let mut left = MOST.saturating_sub(carriers.count(doc));
+    let user = first_spot(doc, carriers.contents(&["user"]))?;
+    let system = carriers.system.iter().chain(carriers.contents(&["system", "developer"]));
+    let spots = [user, first_spot(doc, system)?];
     for spot in spots.into_iter().flatten() {
         let done = matches!(&spot, Spot::Part(part) if is_marked(doc, part));
         if left > 0 && !done {

@@ -71,6 +71,12 @@ impl ObjectEdit {
         }
     }
 
+    /// Where the values stand that were set or removed.
+    pub fn changed_values(&self) -> impl Iterator<Item = &Span> {
+        let pairs = self.object.members.iter().zip(&self.states);
+        pairs.filter(|(_, state)| **state != State::Kept).map(|(member, _)| &member.value)
+    }
+
     /// The edits as patches, in order and apart from each other.
     pub fn patches(&self) -> Vec<Patch> {
         let mut patches = Vec::new();

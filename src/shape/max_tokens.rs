@@ -81,15 +81,15 @@ impl Facts {
     /// Whether the plan depends on how many tokens the prompt really has. If not, [`Facts::plan`] is
     /// right already. A long prompt (see [`Facts::prompt`]) should be counted off the worker thread.
     pub fn needs_count(&self) -> bool {
-        let window = self.window.unwrap_or(0);
-        match (self.counted(0).plan(), self.plan()) {
-            (least, most) if least == most => false,
-            // A prompt of bytes so few that taking each for a token costs less than 1 % of the window.
-            (Plan::Set(most), Plan::Set(least)) | (Plan::Lower(most), Plan::Lower(least)) => {
-                most.saturating_sub(least) > window / 128
-            }
-            _ => true,
+        let (least, most) = (self.counted(0).plan(), self.plan());
+        if least == most {
+            return false;
         }
+        // A prompt of so few bytes that taking each for a token costs less than 1 % of the window.
+        let is_small = self.window.is_some_and(|window| self.prompt <= window / 128);
+        let same_kind =
+            matches!((least, most), (Plan::Set(_), Plan::Set(_)) | (Plan::Lower(_), Plan::Lower(_)));
+        !(is_small && same_kind)
     }
 
     /// How far counting makes sense, in tokens: beyond, the prompt is hopelessly too long.

@@ -6,7 +6,7 @@ use super::body::{BodyFault, Document};
 use super::dialect::Dialect;
 use super::json::{self, Kind, Object, Span};
 use super::tokens::{FILE_TOKENS, IMAGE_TOKENS, Meter};
-use super::turns::{objects, turns, type_of};
+use super::turns::{each_object, type_of};
 
 /// What a chat template adds to each message: its frame and its role.
 const PER_MESSAGE: u64 = 4;
@@ -62,12 +62,11 @@ struct Walk<'w> {
 impl Walk<'_> {
     /// Chat and Anthropic messages.
     fn messages(&mut self) -> Result<(), BodyFault> {
-        for (index, turn) in turns(self.doc, "messages")?.iter().enumerate() {
+        let Some(span) = self.doc.span("messages") else { return Ok(()) };
+        each_object(self.doc, &span, "messages", |index, message| {
             self.meter.add(PER_MESSAGE);
-            let path = format!("messages[{index}].content");
-            self.message(&turn.object, &path)?;
-        }
-        Ok(())
+            self.message(&message, &format!("messages[{index}].content"))
+        })
     }
 
     fn message(&mut self, message: &Object, path: &str) -> Result<(), BodyFault> {
@@ -92,26 +91,23 @@ impl Walk<'_> {
             self.text(&span);
             return Ok(());
         }
-        for (index, item) in objects(self.doc, &span, "input")?.iter().enumerate() {
+        each_object(self.doc, &span, "input", |index, item| {
             self.meter.add(PER_MESSAGE);
-            let path = format!("input[{index}]");
-            self.part(item, &path, DEPTH)?;
-        }
-        Ok(())
+            self.part(&item, &format!("input[{index}]"), DEPTH)
+        })
     }
 
     /// A text or a list of parts.
     fn content(&mut self, span: &Span, path: &str, depth: usize) -> Result<(), BodyFault> {
         match self.kind(span) {
-            Kind::Text => self.text(span),
-            Kind::List if depth > 0 => {
-                for (index, part) in objects(self.doc, span, path)?.iter().enumerate() {
-                    self.part(part, &format!("{path}[{index}]"), depth)?;
-                }
+            Kind::List if depth > 0 => each_object(self.doc, span, path, |index, part| {
+                self.part(&part, &format!("{path}[{index}]"), depth)
+            }),
+            _ => {
+                self.text(span);
+                Ok(())
             }
-            _ => self.value(span),
         }
-        Ok(())
     }
 
     /// One part of a content, or one item of an input.

@@ -1,4 +1,4 @@
-//! A conversation as the rules see it: turns, their roles, and the parts of their content.
+//! What lists of messages and parts are made of, as the rules see it.
 //!
 //! Finds, never changes. What is not of the expected kind is passed over: `check` has refused what
 //! must be refused.
@@ -6,44 +6,21 @@
 use super::body::{BodyFault, Document};
 use super::json::{self, Kind, Object, Span};
 
-/// One entry of `messages`.
-#[derive(Debug)]
-pub(crate) struct Turn {
-    /// The entry.
-    pub object: Object,
-    /// Who speaks; empty if it does not say.
-    pub role: String,
-}
-
-impl Turn {
-    /// Where its content stands.
-    pub fn content(&self) -> Option<&Span> {
-        self.object.get("content").map(|member| &member.value)
-    }
-}
-
-/// The entries of a top-level list of messages, in order.
-pub(crate) fn turns(doc: &Document, field: &str) -> Result<Vec<Turn>, BodyFault> {
-    let Some(span) = doc.span(field) else { return Ok(Vec::new()) };
-    let objects = objects(doc, &span, field)?;
-    let turn = |object: Object| {
-        let role = object.get("role").and_then(|member| json::string(json::slice(doc.text(), &member.value)));
-        Turn { role: role.unwrap_or_default(), object }
-    };
-    Ok(objects.into_iter().map(turn).collect())
-}
-
-/// The objects in the list at `span`; none if it is no list.
-pub(crate) fn objects(doc: &Document, span: &Span, path: &str) -> Result<Vec<Object>, BodyFault> {
+/// Visits the objects in the list at `span`, in order; there are none if it is no list. `path` names
+/// the list.
+pub(crate) fn each_object(
+    doc: &Document,
+    span: &Span,
+    path: &str,
+    mut visit: impl FnMut(usize, Object) -> Result<(), BodyFault>,
+) -> Result<(), BodyFault> {
     let text = doc.text();
-    let mut found = Vec::new();
     json::each_element(text, span, |index, element| {
-        if json::kind(json::slice(text, &element)) == Kind::Object {
-            found.push(doc.object(element, &format!("{path}[{index}]"))?);
+        if json::kind(json::slice(text, &element)) != Kind::Object {
+            return Ok(());
         }
-        Ok::<(), BodyFault>(())
-    })?;
-    Ok(found)
+        visit(index, doc.object(element, &format!("{path}[{index}]"))?)
+    })
 }
 
 /// The text that a part holds, as it stands: of a part of type `text` with a string.

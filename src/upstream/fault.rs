@@ -41,6 +41,11 @@ impl TransportFault {
         )
     }
 
+    /// Whether it is certain that the request never reached the upstream.
+    pub fn was_never_sent(self) -> bool {
+        matches!(self, TransportFault::Connect | TransportFault::ConnectTimeout | TransportFault::Tls)
+    }
+
     /// The word in rows and logs.
     pub fn word(self) -> &'static str {
         match self {

@@ -17,7 +17,8 @@ pids=()
 stop_all() {
   local pid
   for pid in ${pids[@]+"${pids[@]}"}; do
-    kill -KILL "$pid" 2>/dev/null && wait "$pid" 2>/dev/null || true
+    kill -KILL "$pid" 2>/dev/null || continue
+    wait "$pid" 2>/dev/null || true
   done
   rm -rf "$work"
 }

@@ -7,6 +7,7 @@ mod commands;
 mod endings;
 mod failover;
 mod floors;
+mod https;
 mod limits;
 mod models;
 mod papers;

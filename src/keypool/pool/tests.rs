@@ -5,6 +5,7 @@ use crate::domain::strategy::Strategy;
 use crate::upstream::verdict::{Refusal, judge};
 use proptest::prelude::*;
 use serde_json::json;
+use std::time::Duration;
 
 const NOON: Timestamp = Timestamp::from_millis(20_000 * 86_400_000 + 43_200_000);
 

@@ -54,7 +54,7 @@ pub struct ModelFacts {
 }
 
 impl ModelFacts {
-    fn model(&self) -> Model {
+    pub fn model(&self) -> Model {
         Model {
             context_length: self.context_length,
             provider_context_length: self.provider_context_length,

@@ -2,9 +2,29 @@
 
 use super::pipeline::{ModelFacts, Settings, shape};
 use super::samples::{doc, json, members, object};
+use crate::domain::cache_control::CacheControl;
+use crate::shape::body::Document;
 use crate::shape::dialect::Dialect;
+use crate::shape::margin::Margin;
+use crate::shape::max_tokens::Facts;
+use crate::shape::provider::ProviderMapping;
+use crate::shape::rules::Rules;
 use crate::shape::tokens;
 use proptest::prelude::*;
+
+/// Fields that the rules look into.
+const FIELDS: &[&str] = &[
+    "messages",
+    "input",
+    "prompt",
+    "system",
+    "instructions",
+    "tools",
+    "provider",
+    "cache_control",
+    "max_tokens",
+    "max_output_tokens",
+];
 
 const CLAUDE: &str = "anthropic/claude-haiku-4.5";
 
@@ -138,10 +158,53 @@ proptest! {
     }
 
     #[test]
+    fn unchecked_values_cause_no_panic_and_no_broken_body(
+        list in members(json()),
+        fields in prop::collection::btree_map(prop::sample::select(FIELDS.to_vec()), json(), 1..4),
+        cache in prop::sample::select(vec![CacheControl::LastMessage, CacheControl::Auto]),
+        dialect in prop::sample::select(Dialect::ALL.to_vec()),
+    ) {
+        let mut list = list;
+        list.retain(|(name, _)| !fields.contains_key(name.as_str()));
+        list.extend(fields.into_iter().map(|(name, value)| (name.to_owned(), value)));
+        let mut doc = doc(&object(&list));
+        let mut providers = ProviderMapping::default();
+        providers.add("*", vec!["P".to_owned()]);
+        let model = claude().model();
+        let rules = Rules { providers, cache_control: cache };
+        if rules.apply(&mut doc, dialect, CLAUDE, Some(&model)).is_ok()
+            && let Ok(Some(facts)) = Facts::of(&doc, dialect, &model, &Margin::default())
+        {
+            let counted = tokens::count(&doc, dialect, facts.count_limit()).unwrap();
+            let _ = facts.counted(counted).plan().apply(&mut doc, dialect);
+        }
+        prop_assert!(Document::parse(doc.finish().to_bytes()).is_ok());
+    }
+
+    #[test]
     fn bytes_bound_tokens((dialect, body, _) in request()) {
         let doc = doc(&body);
         if let (Ok(count), Ok(bound)) = (tokens::count(&doc, dialect, u64::MAX), tokens::at_most(&doc, dialect)) {
             prop_assert!(count <= bound, "{} > {}", count, bound);
         }
     }
+}
+
+/// Work grows with the body, not with its square: 200,000 messages take a second or two.
+#[test]
+fn many_messages_take_linear_time() {
+    let message =
+        r#"{"role":"user","content":[{"type":"text","text":"a","cache_control":{"type":"ephemeral"}}]}"#;
+    let body = format!(r#"{{"model":"{CLAUDE}","messages":[{}]}}"#, vec![message; 200_000].join(","));
+    let started = std::time::Instant::now();
+    for cache_control in ["last_message", "auto"] {
+        let settings = Settings {
+            cache_control: cache_control.into(),
+            max_tokens: "auto".into(),
+            ..Settings::default()
+        };
+        let window = ModelFacts { context_length: Some(10_000_000), ..claude() };
+        assert!(shape(&body, Dialect::Chat, &settings, &[window]).is_ok());
+    }
+    assert!(started.elapsed() < std::time::Duration::from_secs(30), "{:?}", started.elapsed());
 }
