@@ -3,12 +3,13 @@
 //! `floors` and `papers` read the sources and the documents and need no running program; the others
 //! follow whole journeys through the proxy and the simulator, with what is in `support`.
 
+mod earlier;
 mod endings;
 mod failover;
 mod floors;
+mod https;
 mod limits;
 mod models;
-mod https;
 mod papers;
 mod relay;
 mod rules;
