@@ -63,7 +63,7 @@ fn its_whole_file_marks_paid_models_once_they_are_allowed() {
     let text = DOTENV.replace("9998", "0") + REST;
     let (_running, address) = started(&program(&simulator).file(".env", &text), &AS_BEFORE);
     let refused = chat(address, None, &hello(CLAUDE));
-    assert_eq!(refused.status, 400, "free models only, unless the operator says otherwise");
+    assert_eq!(refused.status, 403, "free models only, unless the operator says otherwise");
 
     let text = text + "FREE_MODELS_ONLY=false\n";
     let (_running, address) = started(&program(&simulator).file(".env", &text), &AS_BEFORE);

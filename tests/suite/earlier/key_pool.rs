@@ -100,7 +100,7 @@ fn its_configuration_serves_its_clients_in_both_spellings() {
 
         assert_eq!(chat(address, Some("admin124"), &hello(MODEL)).status, 401);
         assert_eq!(chat(address, None, &hello(MODEL)).status, 401);
-        assert_eq!(chat(address, Some("admin123"), &hello(PAID_MODEL)).status, 400);
+        assert_eq!(chat(address, Some("admin123"), &hello(PAID_MODEL)).status, 403);
         running.signal("TERM");
         assert_eq!(running.ended(), 0);
     }
