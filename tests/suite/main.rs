@@ -4,6 +4,7 @@
 //! follow whole journeys through the proxy and the simulator, with what is in `support`.
 
 mod commands;
+mod earlier;
 mod endings;
 mod failover;
 mod floors;
