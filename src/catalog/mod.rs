@@ -8,5 +8,5 @@ mod actor;
 mod handle;
 mod listing;
 
-pub use handle::{CatalogHandle, CatalogOptions};
+pub use handle::{CatalogHandle, CatalogOptions, Refreshed};
 pub use listing::ListingFault;

@@ -1,6 +1,8 @@
 //! `keys add|list|import|check|remove`: on the database given, whether or not a server is running; a
 //! running one notices within a second.
 
+mod import;
+
 use super::CommandError;
 use crate::app::{connection, open_store};
 use crate::cli::{Input, Keys};
@@ -21,17 +23,15 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Does what was asked.
 pub fn run(keys: Keys, settings: &Settings) -> Result<(), CommandError> {
-    let store = open_store(&settings.database)?;
     let now = Clock::system().now();
+    let store = || open_store(&settings.database);
     match keys {
-        Keys::Add { key, label, daily_limit } => add(&store, read_key(key)?, label, daily_limit, now),
-        Keys::List { json } => list(&store, json, now),
-        Keys::Import { from } => import(&store, &from, now),
-        Keys::ImportSqlite { .. } => {
-            Err(CommandError::Refused("--from-sqlite cannot be used yet".to_owned()))
-        }
-        Keys::Check { ids } => check(&store, settings, &ids, now),
-        Keys::Remove { ids } => remove(&store, &ids, now),
+        Keys::Add { key, label, daily_limit } => add(&store()?, read_key(key)?, label, daily_limit, now),
+        Keys::List { json } => list(&store()?, json, now),
+        Keys::Import { from } => import::lines(&store()?, &from, now),
+        Keys::ImportSqlite { path, with_usage } => import::earlier(settings, &path, with_usage, now),
+        Keys::Check { ids } => check(&store()?, settings, &ids, now),
+        Keys::Remove { ids } => remove(&store()?, &ids, now),
     }
 }
 
@@ -123,52 +123,6 @@ fn state(record: &KeyRecord) -> &str {
     }
 }
 
-fn import(store: &Store, from: &Input, now: Timestamp) -> Result<(), CommandError> {
-    let mut text = String::new();
-    match from {
-        Input::Stdin => stdin().lock().take(LARGEST_IMPORT).read_to_string(&mut text)?,
-        Input::Given(path) => std::fs::File::open(path)
-            .and_then(|file| file.take(LARGEST_IMPORT).read_to_string(&mut text))
-            .map_err(|error| CommandError::Refused(format!("{path}: {error}")))?,
-    };
-    let lines: Vec<Result<NewKey, String>> = text
-        .lines()
-        .enumerate()
-        .filter(|(_, line)| !line.trim().is_empty() && !line.trim_start().starts_with('#'))
-        .map(|(index, line)| import_line(line).map_err(|fault| format!("line {}: {fault}", index + 1)))
-        .collect();
-    // All or nothing: a file with a mistake in it is mended and given again.
-    let faults: Vec<&str> = lines.iter().filter_map(|line| line.as_ref().err()).map(String::as_str).collect();
-    if !faults.is_empty() {
-        return Err(CommandError::Refused(format!("nothing was imported\n{}", faults.join("\n"))));
-    }
-    let (mut added, mut known) = (0, 0);
-    for new_key in lines.into_iter().flatten() {
-        match store.add_key(new_key, now) {
-            Ok(_) => added += 1,
-            Err(StoreError::DuplicateKey { .. }) => known += 1,
-            Err(error) => return Err(error.into()),
-        }
-    }
-    writeln!(stdout(), "{added} keys added, {known} were there already")?;
-    Ok(())
-}
-
-/// `key[,label[,daily limit]]`.
-fn import_line(line: &str) -> Result<NewKey, String> {
-    let mut cells = line.splitn(3, ',').map(str::trim);
-    let secret = key(cells.next().unwrap_or_default())?;
-    let label = cells.next().unwrap_or_default().to_owned();
-    let daily_limit = match cells.next().filter(|cell| !cell.is_empty()) {
-        None => None,
-        Some(cell) => match cell.parse::<u32>() {
-            Ok(limit) if limit > 0 => Some(limit),
-            _ => return Err("the daily limit must be a whole number above 0".to_owned()),
-        },
-    };
-    Ok(NewKey { secret, label, daily_limit })
-}
-
 fn remove(store: &Store, ids: &[KeyId], now: Timestamp) -> Result<(), CommandError> {
     for id in ids {
         store.remove_key(*id, now)?;
@@ -221,20 +175,4 @@ fn told(asked: &Result<KeyInfo, KeyCheckFault>) -> String {
         _ => String::new(),
     };
     format!("valid, {tier}{quota}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn import_lines_are_read_with_label_and_limit() {
-        let read = |line: &str| import_line(line).map(|key| (key.label, key.daily_limit));
-        assert_eq!(read("sk-or-v1-a"), Ok((String::new(), None)));
-        assert_eq!(read(" sk-or-v1-a , mine ,50"), Ok(("mine".to_owned(), Some(50))));
-        assert_eq!(read("sk-or-v1-a,,"), Ok((String::new(), None)));
-        for line in [",x", "sk or", "sk-or-v1-a,x,0", "sk-or-v1-a,x,many", "sk-or-\u{7}"] {
-            assert!(read(line).is_err(), "{line:?}");
-        }
-    }
 }

@@ -14,7 +14,7 @@ use diesel::connection::{AnsiTransactionManager, Connection, TransactionManager}
 use diesel::result::Error as DieselError;
 use diesel::{PgConnection, SqliteConnection};
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How long a caller waits for a free connection (stack facts 1.4: the default of 30 s is too long).
@@ -187,6 +187,19 @@ pub(super) fn is_foreign(connection: &mut AnyConnection) -> Result<bool, DieselE
         AnyConnection::Postgres(_) => Ok(false),
         AnyConnection::Sqlite(connection) => sqlite::is_foreign(connection),
     }
+}
+
+/// Whether a foreign database is the earlier Python proxy's.
+pub(super) fn is_earlier_proxy(connection: &mut AnyConnection) -> Result<bool, DieselError> {
+    match connection {
+        AnyConnection::Postgres(_) => Ok(false),
+        AnyConnection::Sqlite(connection) => sqlite::is_earlier_proxy(connection),
+    }
+}
+
+/// Opens another program's SQLite file; it cannot be written to.
+pub(super) fn open_read_only(path: &Path) -> Result<SqliteConnection, StoreError> {
+    sqlite::connect_to_read(path)
 }
 
 /// Turns the database's own words into an error with a remedy.

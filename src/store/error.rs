@@ -2,6 +2,7 @@
 //!
 //! A text here never holds a secret, a password or a database URL: it ends up in logs and on pages.
 
+use super::earlier::EarlierError;
 use crate::domain::ids::KeyId;
 use std::io;
 use std::path::PathBuf;
@@ -47,6 +48,17 @@ pub enum StoreError {
         /// Which database.
         database: String,
     },
+    /// The database is the earlier Python proxy's, whose file has the name of ours by default.
+    #[error(
+        "database {database} is the earlier Python proxy's: rename that file, say to old.db, run `openrouter-proxy keys import --from-sqlite old.db` and start again"
+    )]
+    EarlierProxy {
+        /// Which database.
+        database: String,
+    },
+    /// The earlier proxy's database, given for an import, is not to be read.
+    #[error(transparent)]
+    Earlier(#[from] EarlierError),
     /// The database file is damaged.
     #[error("database {database} is damaged: restore it from a backup")]
     Damaged {
@@ -187,6 +199,7 @@ impl StoreError {
                 | StoreError::UnknownKey { .. }
                 | StoreError::Crypto(_)
                 | StoreError::Query(_)
+                | StoreError::Earlier(_)
         )
     }
 }

@@ -6,6 +6,7 @@ use super::Store;
 use super::connection::AnyConnection;
 use super::error::StoreError;
 use super::schema::{accounts, key_days, keys};
+use super::seal::Vault;
 use super::settings;
 use super::text::storable;
 use crate::domain::ids::{AccountId, KeyId};
@@ -17,7 +18,7 @@ use diesel::sql_types::{BigInt, Integer};
 use std::collections::BTreeMap;
 
 /// The setting that rises with each edit of the keys.
-const REVISION_SETTING: &str = "keys_revision";
+pub(super) const REVISION_SETTING: &str = "keys_revision";
 
 /// What to change about a key; `None` leaves it as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -62,44 +63,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::DuplicateKey`] when the same key is there; a removed one is not.
     pub fn add_key(&self, key: NewKey, now: Timestamp) -> Result<KeyRecord, StoreError> {
-        let fingerprint = self.vault.fingerprint(&key.secret)?;
-        self.pool.write_alone(|connection| {
-            let same = keys::table.filter(keys::fingerprint.eq(&fingerprint)).select(keys::id);
-            if let Some(id) = same.first(connection).optional()? {
-                return Err(StoreError::DuplicateKey { id: KeyId(id) });
-            }
-            let account = add_account(connection, now)?;
-            let last: Option<i64> = keys::table.select(max(keys::id)).first(connection)?;
-            let id = KeyId(last.unwrap_or(0) + 1);
-            let record = KeyRecord {
-                id,
-                label: storable(&key.label),
-                hint: key.secret.hint(),
-                account,
-                enabled: true,
-                daily_limit: key.daily_limit,
-                used_today: 0,
-                used_total: 0,
-                last_used: None,
-                fault: None,
-            };
-            diesel::insert_into(keys::table)
-                .values((
-                    keys::id.eq(id.0),
-                    keys::label.eq(&record.label),
-                    keys::hint.eq(storable(&record.hint)),
-                    keys::sealed.eq(self.vault.seal(id, &key.secret)?),
-                    keys::fingerprint.eq(&fingerprint),
-                    keys::account_id.eq(account.0),
-                    keys::enabled.eq(true),
-                    keys::daily_limit.eq(key.daily_limit.map(i64::from)),
-                    keys::used_total.eq(0_i64),
-                    keys::created_at.eq(now.millis()),
-                ))
-                .execute(connection)?;
-            settings::count_up(connection, REVISION_SETTING)?;
-            Ok(record)
-        })
+        self.pool.write_alone(|connection| add(connection, &self.vault, &key, now))
     }
 
     /// Removes a key: its secret is wiped, its history stays.
@@ -185,6 +149,51 @@ impl Store {
             Ok(())
         })
     }
+}
+
+/// Adds a key; must run where nobody else decides about the next id.
+pub(super) fn add(
+    connection: &mut AnyConnection,
+    vault: &Vault,
+    key: &NewKey,
+    now: Timestamp,
+) -> Result<KeyRecord, StoreError> {
+    let fingerprint = vault.fingerprint(&key.secret)?;
+    let same = keys::table.filter(keys::fingerprint.eq(&fingerprint)).select(keys::id);
+    if let Some(id) = same.first(connection).optional()? {
+        return Err(StoreError::DuplicateKey { id: KeyId(id) });
+    }
+    let account = add_account(connection, now)?;
+    let last: Option<i64> = keys::table.select(max(keys::id)).first(connection)?;
+    let id = KeyId(last.unwrap_or(0) + 1);
+    let record = KeyRecord {
+        id,
+        label: storable(&key.label),
+        hint: key.secret.hint(),
+        account,
+        enabled: true,
+        daily_limit: key.daily_limit,
+        used_today: 0,
+        used_total: 0,
+        last_used: None,
+        fault: None,
+    };
+    diesel::insert_into(keys::table)
+        .values((
+            keys::id.eq(id.0),
+            keys::label.eq(&record.label),
+            keys::hint.eq(storable(&record.hint)),
+            keys::sealed.eq(vault.seal(id, &key.secret)?),
+            keys::fingerprint.eq(&fingerprint),
+            keys::account_id.eq(account.0),
+            keys::enabled.eq(true),
+            keys::daily_limit.eq(key.daily_limit.map(i64::from)),
+            keys::used_total.eq(0_i64),
+            keys::created_at.eq(now.millis()),
+        ))
+        .execute(connection)?;
+    settings::count_up(connection, REVISION_SETTING)?;
+    Ok(record)
 }
 
 fn load(connection: &mut AnyConnection, day: Day) -> Result<Vec<KeyRow>, StoreError> {

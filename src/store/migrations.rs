@@ -14,10 +14,13 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
 ///
 /// # Errors
 /// [`StoreError::Newer`] when it has migrations that this program does not know, and
-/// [`StoreError::Foreign`] when the tables there are not ours; nothing is changed then.
+/// [`StoreError::Foreign`] or [`StoreError::EarlierProxy`] when the tables there are not ours; nothing is changed then.
 pub(super) fn run(place: &Place, connection: &mut AnyConnection) -> Result<(), StoreError> {
     connection::transaction(connection, Lock::Schema, |connection| {
         if connection::is_foreign(connection)? {
+            if connection::is_earlier_proxy(connection)? {
+                return Err(StoreError::EarlierProxy { database: place.to_string() });
+            }
             return Err(StoreError::Foreign { database: place.to_string() });
         }
         let applied = connection.applied_migrations().map_err(failed)?;

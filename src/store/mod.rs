@@ -5,6 +5,7 @@
 //! secret key than its own.
 
 mod connection;
+mod earlier;
 mod error;
 mod keys;
 mod listings;
@@ -20,6 +21,7 @@ mod text;
 mod usage;
 
 pub use connection::Place;
+pub use earlier::{Earlier, EarlierError, Imported, ImportedUsage};
 pub use error::StoreError;
 pub use keys::KeyEdit;
 pub use listings::StoredListing;

@@ -3,7 +3,7 @@
 //! Must never read more than one page into memory.
 
 use super::Store;
-use super::connection::on_either;
+use super::connection::{AnyConnection, on_either};
 use super::error::StoreError;
 use super::schema::usage;
 use super::text::storable;
@@ -62,17 +62,7 @@ impl Store {
         if rows.is_empty() {
             return Ok(0);
         }
-        self.pool.write(|connection| {
-            let mut inserted = 0;
-            for chunk in rows.chunks(ROWS_PER_STATEMENT) {
-                let lines: Vec<UsageLine> = chunk.iter().map(UsageLine::from).collect();
-                inserted += on_either!(connection, either => diesel::insert_into(usage::table)
-                    .values(&lines)
-                    .on_conflict_do_nothing()
-                    .execute(either)?);
-            }
-            Ok(inserted)
-        })
+        self.pool.write(|connection| insert(connection, rows))
     }
 
     /// One page of rows. Fewer than `limit` rows: the last page.
@@ -109,6 +99,19 @@ impl Store {
         let count: i64 = self.pool.read(|connection| Ok(usage::table.count().get_result(connection)?))?;
         Ok(u64::try_from(count).unwrap_or(0))
     }
+}
+
+/// Writes rows within the caller's transaction; says how many were new.
+pub(super) fn insert(connection: &mut AnyConnection, rows: &[UsageRow]) -> Result<usize, StoreError> {
+    let mut inserted = 0;
+    for chunk in rows.chunks(ROWS_PER_STATEMENT) {
+        let lines: Vec<UsageLine> = chunk.iter().map(UsageLine::from).collect();
+        inserted += on_either!(&mut *connection, either => diesel::insert_into(usage::table)
+            .values(&lines)
+            .on_conflict_do_nothing()
+            .execute(either)?);
+    }
+    Ok(inserted)
 }
 
 /// A row as the table holds it. Its fields stand in the order of the columns.

@@ -13,6 +13,9 @@ const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// A connection is not used for new attempts after this long.
 const LIFETIME: Duration = Duration::from_secs(60);
 const TLS_TIMEOUT: Duration = Duration::from_secs(5);
+/// The kernel holds at most this much (it takes twice the figure) of an answer that the client does
+/// not read; left alone it would grow to megabytes for each (stack facts A12, B4).
+const RECEIVE_BUFFER: usize = 192 * 1024;
 
 /// No CA certificates were found on this machine.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +80,7 @@ fn tuned<R>(connection: Connection<R, TcpStream>) -> Connection<R, TcpStream> {
         .with_retries(3);
     // None of these can fail on a connected TCP socket of this system, and none is needed to work.
     let _ = socket.set_tcp_nodelay(true);
+    let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
     let _ = socket.set_tcp_keepalive(&keepalive);
     let _ = socket.set_tcp_user_timeout(Some(Duration::from_secs(30)));
     connection

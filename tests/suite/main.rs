@@ -1,9 +1,16 @@
 //! The one integration test binary: one file per capability.
 //!
-//! `floors` and `papers` read the sources and the documents and need no running program.
+//! `floors` and `papers` read the sources and the documents and need no running program; the others
+//! follow whole journeys through the proxy and the simulator, with what is in `support`.
 
+mod endings;
+mod failover;
 mod floors;
 mod https;
+mod limits;
+mod models;
 mod papers;
+mod relay;
 mod rules;
 mod scan;
+mod support;

@@ -200,6 +200,11 @@ fn no_content(case: &Case<'_>, good: Reply) -> Reply {
                 .as_str()
                 .is_none_or(|kind| !kind.contains("delta") || kind == "message_delta");
         }
+        // Such an answer is not billed: it has no tokens.
+        if event["usage"].is_object() {
+            event["usage"]["completion_tokens"] = json!(0);
+            event["usage"]["total_tokens"] = event["usage"]["prompt_tokens"].clone();
+        }
         if let Some(choice) = event.pointer_mut("/choices/0") {
             let content = choice["delta"]["content"].as_str().unwrap_or("");
             if choice["delta"].is_object() {

@@ -44,14 +44,26 @@ pub(super) fn ensure_file(path: &Path) -> Result<(), StoreError> {
 
 /// Opens the file that is there; a vanished one is not replaced by an empty one.
 pub(super) fn connect(path: &Path) -> Result<SqliteConnection, StoreError> {
+    let mut connection = establish(path, "rw")?;
+    connection.batch_execute(PRAGMAS).map_err(|error| explained(path, error))?;
+    Ok(connection)
+}
+
+/// Opens another program's file, which is never written to; what its schema says is not trusted.
+pub(super) fn connect_to_read(path: &Path) -> Result<SqliteConnection, StoreError> {
+    let mut connection = establish(path, "ro")?;
+    let pragmas = "PRAGMA busy_timeout = 5000; PRAGMA query_only = ON; PRAGMA trusted_schema = OFF;";
+    connection.batch_execute(pragmas).map_err(|error| explained(path, error))?;
+    Ok(connection)
+}
+
+fn establish(path: &Path, mode: &str) -> Result<SqliteConnection, StoreError> {
     let Some(text) = path.to_str() else {
         return Err(cannot_open(path, "its name is not UTF-8"));
     };
     let escaped = text.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
-    let mut connection = SqliteConnection::establish(&format!("file:{escaped}?mode=rw"))
-        .map_err(|error| cannot_open(path, &error.to_string()))?;
-    connection.batch_execute(PRAGMAS).map_err(|error| explained(path, error))?;
-    Ok(connection)
+    SqliteConnection::establish(&format!("file:{escaped}?mode={mode}"))
+        .map_err(|error| cannot_open(path, &error.to_string()))
 }
 
 /// Marks the file as ours, which also shows whether it can be written, and lets readers and a
@@ -70,6 +82,21 @@ pub(super) fn prepare(path: &Path, connection: &mut SqliteConnection) -> Result<
             answer => return answer,
         }
     }
+}
+
+/// Whether the tables are those of the earlier Python proxy, whose file has the same name by default.
+pub(super) fn is_earlier_proxy(connection: &mut SqliteConnection) -> Result<bool, DieselError> {
+    #[derive(QueryableByName)]
+    struct Tables {
+        #[diesel(sql_type = BigInt)]
+        known: i64,
+    }
+    let tables: Tables = diesel::sql_query(
+        "SELECT COUNT(*) AS known FROM sqlite_master \
+         WHERE type = 'table' AND name IN ('api_keys', 'usage_logs', 'free_models')",
+    )
+    .get_result(connection)?;
+    Ok(tables.known > 1)
 }
 
 /// Whether there are tables, but none that a migration of ours made.

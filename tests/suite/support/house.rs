@@ -1,0 +1,294 @@
+//! A whole proxy in this process, with a simulator behind it: both planes on free ports, a database
+//! in a folder of its own. Dropping it stops it in order and asserts that nothing was left behind.
+
+use super::{Answer, Call, Wire, wait_for, wait_until};
+use openrouter_proxy::app::{App, StartError, Stop, open_store};
+use openrouter_proxy::catalog::Refreshed;
+use openrouter_proxy::config::sources::Sources;
+use openrouter_proxy::config::{Settings, load};
+use openrouter_proxy::data_plane::Shared;
+use openrouter_proxy::domain::time::Clock;
+use openrouter_proxy::domain::usage::UsageRow;
+use openrouter_proxy::keypool::KeyView;
+use openrouter_proxy::simulator::{self, Control, Simulator};
+use openrouter_proxy::store::{Store, UsageCursor, UsageOrder, UsageQuery};
+use serde_json::Value;
+use std::net::SocketAddr;
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+use tempfile::TempDir;
+
+/// What clients send as their key.
+pub const PASSWORD: &str = "access-password";
+
+/// How a house is to stand.
+pub struct Options {
+    /// The upstream keys.
+    pub keys: Vec<String>,
+    /// Settings by environment variable, over those of every house.
+    pub settings: Vec<(&'static str, String)>,
+    /// Settings of every house that this one goes without.
+    pub without: Vec<&'static str>,
+    /// Whether the simulator enforces its accounts' limits.
+    pub limits: bool,
+    /// The clock of proxy and simulator.
+    pub clock: Clock,
+    /// The upstream in place of the simulator, as a base URL.
+    pub upstream: Option<String>,
+    /// What the simulator remembers of requests.
+    pub keep: usize,
+}
+
+impl Default for Options {
+    /// One good key, no limits, the machine's clock.
+    fn default() -> Options {
+        Options {
+            keys: super::good_keys(1),
+            settings: Vec::new(),
+            without: Vec::new(),
+            limits: false,
+            clock: Clock::system(),
+            upstream: None,
+            keep: 1000,
+        }
+    }
+}
+
+impl Options {
+    /// Good and bad keys of these behaviours, in this order.
+    pub fn keys<'a>(behaviours: impl IntoIterator<Item = &'a str>) -> Options {
+        let numbered = behaviours.into_iter().enumerate();
+        let keys = numbered.map(|(at, behaviour)| super::key(behaviour, at + 1)).collect();
+        Options { keys, ..Options::default() }
+    }
+
+    /// With one more setting.
+    pub fn set(mut self, variable: &'static str, value: &str) -> Options {
+        self.settings.push((variable, value.to_owned()));
+        self
+    }
+}
+
+/// A running proxy and its simulator.
+pub struct House {
+    /// What stands behind the proxy.
+    pub simulator: Simulator,
+    settings: Settings,
+    clock: Clock,
+    app: Option<Running>,
+    _folder: TempDir,
+}
+
+struct Running {
+    data: SocketAddr,
+    admin: SocketAddr,
+    shared: Arc<Shared>,
+    stop: Stop,
+    thread: JoinHandle<Result<(), StartError>>,
+}
+
+/// Starts a simulator and a proxy in front of it; both serve when it returns.
+pub fn spawn(options: Options) -> House {
+    let simulator = Simulator::start(simulator::Options {
+        clock: options.clock.clone(),
+        enforce_limits: options.limits,
+        keep: options.keep,
+        ..simulator::Options::default()
+    });
+    let simulator = simulator.expect("a free port");
+    let folder = tempfile::tempdir().expect("a folder");
+    let upstream = options.upstream.unwrap_or_else(|| simulator.base_url());
+    let mut sources = Sources::default();
+    for (variable, value) in [
+        ("SERVER_HOST", "127.0.0.1"),
+        ("SERVER_PORT", "0"),
+        ("SERVER_WORKERS", "1"),
+        ("SERVER_SHUTDOWN_TIMEOUT", "5"),
+        ("ADMIN_PORT", "0"),
+        ("ADMIN_PASSWORD", "admin-password"),
+        ("ACCESS_PASSWORD", PASSWORD),
+        ("DATABASE_URL", &folder.path().join("proxy.db").display().to_string()),
+        ("OPENROUTER_API_URL", &upstream),
+        // Tests of shaping ask for it; the others want their bodies as they are.
+        ("PROXY_MAX_TOKENS", "off"),
+        ("PROXY_CACHE_CONTROL", "off"),
+    ] {
+        if !options.without.contains(&variable) {
+            sources.environment.insert(variable.to_owned(), value.to_owned());
+        }
+    }
+    if !options.keys.is_empty() {
+        sources.environment.insert("OPENROUTER_API_KEY".to_owned(), options.keys.join(","));
+    }
+    for (variable, value) in options.settings {
+        sources.environment.insert(variable.to_owned(), value);
+    }
+    let settings = load(&sources).unwrap_or_else(|faults| panic!("{faults}"));
+    let mut house = House { simulator, settings, clock: options.clock, app: None, _folder: folder };
+    house.start();
+    if house.settings.openrouter.base_url.to_string() == house.simulator.base_url() {
+        wait_until("the first model list", || !house.shared().catalog.get().is_empty());
+    }
+    house
+}
+
+impl House {
+    /// Starts the proxy, on the same database as before. The ports are new.
+    pub fn start(&mut self) {
+        let (settings, clock) = (self.settings.clone(), self.clock.clone());
+        let (tell, told) = mpsc::channel();
+        let stop = Stop::default();
+        let stopping = stop.clone();
+        let thread = std::thread::spawn(move || {
+            let system = actix_web::rt::System::new();
+            let ended = system.block_on(async {
+                let app = App::build(&settings, clock)?;
+                let _ = tell.send((app.data_address(), app.admin_address(), app.shared()));
+                app.run(stopping, settings.server.shutdown_timeout).await
+            });
+            // The actors' threads end with the system.
+            actix_web::rt::System::current().stop();
+            system.run().expect("the system stops");
+            ended
+        });
+        let Ok((data, admin, shared)) = told.recv() else {
+            panic!("the proxy did not start: {:?}", thread.join());
+        };
+        self.app = Some(Running { data, admin, shared, stop, thread });
+    }
+
+    /// Stops the proxy in order, once every request has ended; asserts that nothing is left.
+    pub fn stop(&mut self) {
+        let Some(app) = self.app.take() else { return };
+        wait_until("open requests to end", || {
+            app.shared.gate.inside() == 0 && app.shared.pool.view().keys.iter().all(|key| key.in_flight == 0)
+        });
+        wait_until("the simulator's requests to end", || self.control().open().0 == 0);
+        app.stop.ask();
+        wait_until("the proxy to stop", || app.thread.is_finished());
+        app.thread.join().expect("no panic").expect("an orderly end");
+        assert_eq!(app.shared.usage.waiting(), 0, "usage rows were left behind");
+        wait_until("the proxy's connections to close", || self.control().open().1 == 0);
+    }
+
+    fn app(&self) -> &Running {
+        self.app.as_ref().expect("a running proxy")
+    }
+
+    /// The state of the data plane.
+    pub fn shared(&self) -> &Shared {
+        &self.app().shared
+    }
+
+    /// Where clients connect to.
+    pub fn address(&self) -> SocketAddr {
+        self.app().data
+    }
+
+    /// Where the operator connects to.
+    pub fn admin_address(&self) -> SocketAddr {
+        self.app().admin
+    }
+
+    /// The simulator's control.
+    pub fn control(&self) -> Control {
+        self.simulator.control()
+    }
+
+    /// A connection to the data plane.
+    pub fn connect(&self) -> Wire {
+        Wire::open(self.address())
+    }
+
+    /// One request on a connection of its own.
+    pub fn ask(&self, call: &Call) -> Answer {
+        self.connect().ask(call)
+    }
+
+    /// One chat request on a connection of its own.
+    pub fn chat(&self, body: &Value) -> Answer {
+        self.ask(&Call::post(super::CHAT, body.to_string()))
+    }
+
+    /// Fetches the model list now.
+    pub fn refresh_models(&self) -> Result<Refreshed, String> {
+        block_on(self.shared().catalog.refresh())
+    }
+
+    /// Attempts that reached the simulator with any key.
+    pub fn attempts(&self) -> u64 {
+        self.control().keys().values().map(|key| key.attempts).sum()
+    }
+
+    /// The keys as the operator sees them, at this moment and not a moment ago.
+    pub fn keys(&self) -> Vec<KeyView> {
+        wait_for("a view without requests", || {
+            let view = self.shared().pool.view();
+            view.keys.iter().all(|key| key.in_flight == 0).then_some(view.keys)
+        })
+    }
+
+    /// The database, opened beside the proxy.
+    pub fn store(&self) -> Store {
+        open_store(&self.settings.database).expect("the database opens")
+    }
+
+    /// Every usage row, oldest first, once `count` or more are there.
+    pub fn rows(&self, count: usize) -> Vec<UsageRow> {
+        let store = self.store();
+        let enough = || {
+            block_on(self.shared().usage.flush());
+            store.usage_count().is_ok_and(|rows| rows >= count as u64)
+        };
+        wait_until("usage rows", enough);
+        all_rows(&store)
+    }
+
+    /// The only usage row there is.
+    pub fn row(&self) -> UsageRow {
+        let mut rows = self.rows(1);
+        assert_eq!(rows.len(), 1, "{rows:?}");
+        rows.remove(0)
+    }
+
+    /// The row of the request that was answered so.
+    pub fn row_of(&self, answer: &Answer) -> UsageRow {
+        let id = answer.header("x-request-id").expect("a request id");
+        let found = || {
+            let mut rows: Vec<UsageRow> =
+                self.rows(0).into_iter().filter(|row| row.request_id == id).collect();
+            assert!(rows.len() < 2, "{rows:?}");
+            rows.pop()
+        };
+        wait_for("its row", found)
+    }
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.stop();
+        } else if let Some(app) = &self.app {
+            app.stop.ask();
+        }
+    }
+}
+
+/// Every row of the database, oldest first.
+pub fn all_rows(store: &Store) -> Vec<UsageRow> {
+    let mut rows: Vec<UsageRow> = Vec::new();
+    loop {
+        let after = rows.last().map(UsageCursor::of);
+        let order = UsageOrder::OldestFirst;
+        let query = UsageQuery { since: None, until: None, after, order, limit: 1000 };
+        let page = store.usage_page(&query).expect("a page");
+        if page.is_empty() {
+            return rows;
+        }
+        rows.extend(page);
+    }
+}
+
+fn block_on<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(future)
+}

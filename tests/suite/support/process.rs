@@ -1,0 +1,149 @@
+//! The real program as a process of its own, in an empty folder, with no variables but those given.
+
+use super::{PATIENCE, wait_for};
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread::JoinHandle;
+use tempfile::TempDir;
+
+/// What a command did.
+#[derive(Debug)]
+pub struct Ended {
+    /// Its exit code.
+    pub code: i32,
+    /// What it printed.
+    pub out: String,
+    /// What it complained of.
+    pub err: String,
+}
+
+/// The program with a folder and variables.
+pub struct Program {
+    folder: TempDir,
+    variables: BTreeMap<String, String>,
+}
+
+impl Program {
+    /// In a new folder; free ports, loopback only.
+    pub fn new() -> Program {
+        let folder = tempfile::tempdir().expect("a folder");
+        let preset = [("SERVER_HOST", "127.0.0.1"), ("SERVER_PORT", "0"), ("ADMIN_PORT", "0")];
+        let variables = preset.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        Program { folder, variables: variables.into() }
+    }
+
+    /// With one more variable.
+    pub fn set(mut self, variable: &str, value: &str) -> Program {
+        self.variables.insert(variable.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Its working directory.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_openrouter-proxy"));
+        command.current_dir(self.folder()).env_clear().envs(&self.variables).args(arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Runs a command to its end.
+    pub fn run(&self, arguments: &[&str]) -> Ended {
+        self.run_with(arguments, "")
+    }
+
+    /// Runs a command to its end, with something on its standard input.
+    pub fn run_with(&self, arguments: &[&str], input: &str) -> Ended {
+        let mut child = self.command(arguments).spawn().expect("the program starts");
+        let mut stdin = child.stdin.take().expect("an input");
+        // A program that has no use for its input may be gone by now.
+        let _ = stdin.write_all(input.as_bytes());
+        drop(stdin);
+        let output = child.wait_with_output().expect("the program ends");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let code = output.status.code().unwrap_or(-1);
+        Ended { code, out: text(&output.stdout), err: text(&output.stderr) }
+    }
+
+    /// Starts a command that goes on until it is told to stop.
+    pub fn start(&self, arguments: &[&str]) -> Running {
+        let mut child = self.command(arguments).spawn().expect("the program starts");
+        let (tell, lines) = channel();
+        let mut readers = Vec::new();
+        for pipe in [
+            child.stdout.take().map(|pipe| Box::new(pipe) as Box<dyn std::io::Read + Send>),
+            child.stderr.take().map(|pipe| Box::new(pipe) as Box<dyn std::io::Read + Send>),
+        ] {
+            let (tell, pipe) = (tell.clone(), pipe.expect("a pipe"));
+            readers.push(std::thread::spawn(move || {
+                for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+                    let _ = tell.send(line);
+                }
+            }));
+        }
+        Running { child, lines, seen: Vec::new(), readers }
+    }
+}
+
+/// A running program. Dropping it kills it.
+pub struct Running {
+    child: Child,
+    lines: Receiver<String>,
+    /// What it has said so far, on either stream.
+    pub seen: Vec<String>,
+    readers: Vec<JoinHandle<()>>,
+}
+
+impl Running {
+    /// Waits for a line with `words` and gives it.
+    pub fn line(&mut self, words: &str) -> String {
+        if let Some(line) = self.seen.iter().find(|line| line.contains(words)) {
+            return line.clone();
+        }
+        loop {
+            let line = self.lines.recv_timeout(PATIENCE);
+            let line = line.unwrap_or_else(|_| panic!("no line with {words:?} in {:#?}", self.seen));
+            self.seen.push(line.clone());
+            if line.contains(words) {
+                return line;
+            }
+        }
+    }
+
+    /// The address in the line with `words`.
+    pub fn address(&mut self, words: &str) -> SocketAddr {
+        let line = self.line(words);
+        let address = line.split("http://").nth(1).and_then(|rest| rest.split('/').next());
+        address.and_then(|address| address.parse().ok()).unwrap_or_else(|| panic!("no address in {line:?}"))
+    }
+
+    /// Sends it a signal: `TERM`, `INT` or `KILL`.
+    pub fn signal(&self, name: &str) {
+        let command = format!("kill -{name} {}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &command]).status().is_ok_and(|status| status.success()));
+    }
+
+    /// Waits for its end; its exit code, or -1 when a signal ended it.
+    pub fn ended(&mut self) -> i32 {
+        let status = wait_for("the program to end", || self.child.try_wait().expect("its status"));
+        for reader in self.readers.drain(..) {
+            let _ = reader.join();
+        }
+        self.seen.extend(self.lines.try_iter());
+        status.code().unwrap_or(-1)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
