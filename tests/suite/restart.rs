@@ -2,8 +2,8 @@
 //! lets open requests come to their end.
 
 use crate::support::{
-    CHAT, Call, House, MODEL, Options, PASSWORD, Program, Wire, chat, good_keys, json_events, key, spawn,
-    wait_until,
+    CHAT, Call, House, MODEL, Options, PASSWORD, Program, Wire, chat, error_events, good_keys, json_events,
+    key, spawn, wait_until,
 };
 use openrouter_proxy::domain::time::{Clock, Timestamp};
 use openrouter_proxy::simulator::{Options as SimulatorOptions, Simulator};
@@ -91,6 +91,32 @@ fn a_stop_lets_open_streams_end() {
     assert_eq!(rows[0].outcome, "completed");
 }
 
+#[test]
+fn what_outlasts_the_stop_is_ended_with_a_word() {
+    let mut house = spawn(Options::default().set("SERVER_SHUTDOWN_TIMEOUT", "0.3"));
+    let ask = |text: &str, stream: bool| {
+        let mut wire = house.connect();
+        wire.send(&Call::post(CHAT, chat(text, stream).to_string()));
+        wire
+    };
+    let mut open = ask("without end [[chunks=3000 delay_ms=20]]", true);
+    let mut waiting = ask("no answer [[fault=late60000]]", false);
+    let mut streamed = open.head();
+    assert!(open.piece(&mut streamed));
+    wait_until("both attempts", || house.attempts() == 2);
+    house.ask_to_stop();
+    while open.piece(&mut streamed) {}
+    assert!(streamed.whole, "{streamed}");
+    assert_eq!(error_events(&streamed.body)[0]["error"]["code"], 503, "{streamed}");
+    let refused = waiting.answer();
+    assert_eq!((refused.status, refused.error("code").as_str()), (503, "stopping"), "{refused}");
+    house.stop();
+    let rows = crate::support::all_rows(&house.store());
+    let outcomes: Vec<&str> = rows.iter().map(|row| row.outcome.as_str()).collect();
+    assert_eq!(outcomes, ["truncated", "refused"]);
+    assert!(rows.iter().all(|row| row.error_kind.as_deref() == Some("stopping")), "{rows:?}");
+}
+
 /// A simulator and the real program in front of it.
 fn program(keys: usize) -> (Simulator, Program) {
     let simulator =
@@ -156,5 +182,8 @@ fn a_second_signal_ends_at_once_and_still_stores() {
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     let rows = exported(&program);
     assert_eq!(rows.len(), 1, "{rows:?}");
-    assert_eq!(rows[0]["status"], 200);
+    assert_eq!((&rows[0]["status"], &rows[0]["error_kind"]), (&200.into(), &"stopping".into()));
+    while wire.piece(&mut answer) {}
+    assert!(answer.whole, "{answer}");
+    assert_eq!(error_events(&answer.body).len(), 1, "{answer}");
 }

@@ -161,7 +161,8 @@ impl House {
     pub fn stop(&mut self) {
         let Some(app) = self.app.take() else { return };
         wait_until("open requests to end", || {
-            app.shared.gate.inside() == 0 && app.shared.pool.view().keys.iter().all(|key| key.in_flight == 0)
+            let view = block_on(app.shared.pool.look());
+            app.shared.gate.inside() == 0 && view.keys.iter().all(|key| key.in_flight == 0)
         });
         wait_until("the simulator's requests to end", || self.control().open().0 == 0);
         if !app.shared.gate.is_draining() {
@@ -228,10 +229,10 @@ impl House {
         self.control().keys().values().map(|key| key.attempts).sum()
     }
 
-    /// The keys as the operator sees them, at this moment and not a moment ago.
+    /// The keys as the operator sees them, once every attempt has ended.
     pub fn keys(&self) -> Vec<KeyView> {
-        wait_for("a view without requests", || {
-            let view = self.shared().pool.view();
+        wait_for("attempts to end", || {
+            let view = block_on(self.shared().pool.look());
             view.keys.iter().all(|key| key.in_flight == 0).then_some(view.keys)
         })
     }
