@@ -198,6 +198,7 @@ fn spent(house: &House) -> Answer {
 #[test]
 fn when_all_is_spent_the_true_reset_is_told() {
     let at = Timestamp::parse("2026-10-10T20:00:00Z").expect("a time");
+    // A second more than stated: the clocks of both sides differ a little.
     for (behaviour, code, wait) in
         // A second more than stated: the clocks of both sides differ a little.
         [("daily", "free_daily_limit", 4 * 3600 + 1), ("minute", "free_minute_limit", 61)]

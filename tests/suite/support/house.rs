@@ -3,7 +3,6 @@
 
 use super::{Answer, Call, Wire, wait_for, wait_until};
 use openrouter_proxy::app::{App, StartError, Stop, open_store};
-use openrouter_proxy::catalog::Refreshed;
 use openrouter_proxy::config::sources::Sources;
 use openrouter_proxy::config::{Settings, load};
 use openrouter_proxy::data_plane::Shared;
@@ -16,6 +15,7 @@ use serde_json::Value;
 use std::net::SocketAddr;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
+use std::time::Instant;
 use tempfile::TempDir;
 
 /// What clients send as their key.
@@ -164,11 +164,19 @@ impl House {
             app.shared.gate.inside() == 0 && app.shared.pool.view().keys.iter().all(|key| key.in_flight == 0)
         });
         wait_until("the simulator's requests to end", || self.control().open().0 == 0);
-        app.stop.ask();
+        if !app.shared.gate.is_draining() {
+            app.stop.ask();
+        }
         wait_until("the proxy to stop", || app.thread.is_finished());
         app.thread.join().expect("no panic").expect("an orderly end");
         assert_eq!(app.shared.usage.waiting(), 0, "usage rows were left behind");
         wait_until("the proxy's connections to close", || self.control().open().1 == 0);
+    }
+
+    /// Asks the proxy to stop, and gives the moment.
+    pub fn ask_to_stop(&self) -> Instant {
+        self.app().stop.ask();
+        Instant::now()
     }
 
     fn app(&self) -> &Running {
@@ -211,8 +219,8 @@ impl House {
     }
 
     /// Fetches the model list now.
-    pub fn refresh_models(&self) -> Result<Refreshed, String> {
-        block_on(self.shared().catalog.refresh())
+    pub fn refresh_models(&self) -> Result<(), String> {
+        block_on(self.shared().catalog.refresh()).map(|_| ())
     }
 
     /// Attempts that reached the simulator with any key.

@@ -36,6 +36,18 @@ impl Program {
         Program { folder, variables: variables.into() }
     }
 
+    /// In a new folder, with the operator's port free and nothing else given: as people run it.
+    pub fn bare() -> Program {
+        let folder = tempfile::tempdir().expect("a folder");
+        Program { folder, variables: BTreeMap::from([("ADMIN_PORT".to_owned(), "0".to_owned())]) }
+    }
+
+    /// With a file in its folder.
+    pub fn file(self, name: &str, text: &str) -> Program {
+        std::fs::write(self.folder().join(name), text).expect("a file");
+        self
+    }
+
     /// With one more variable.
     pub fn set(mut self, variable: &str, value: &str) -> Program {
         self.variables.insert(variable.to_owned(), value.to_owned());
