@@ -132,11 +132,11 @@ impl Running {
     /// The address in the line with `words`.
     pub fn address(&mut self, words: &str) -> SocketAddr {
         let line = self.line(words);
-        let address = line.split("http://").nth(1).and_then(|rest| rest.split('/').next());
+        let address = line.split("://").nth(1).and_then(|rest| rest.split('/').next());
         address.and_then(|address| address.parse().ok()).unwrap_or_else(|| panic!("no address in {line:?}"))
     }
 
-    /// Sends it a signal: `TERM`, `INT` or `KILL`.
+    /// Sends it a signal: `TERM`, `INT`, `HUP` or `KILL`.
     pub fn signal(&self, name: &str) {
         let command = format!("kill -{name} {}", self.child.id());
         assert!(Command::new("sh").args(["-c", &command]).status().is_ok_and(|status| status.success()));
