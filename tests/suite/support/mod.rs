@@ -10,7 +10,7 @@ mod sse;
 mod wire;
 
 pub use house::{House, Options, PASSWORD, all_rows, spawn};
-pub use process::Program;
+pub use process::{Program, Running};
 pub use sse::{error_events, events, json_events, text, usage, without_leading_comments};
 pub use wire::{Answer, Call, Wire};
 
