@@ -239,11 +239,12 @@ impl Echo for &Value {
 mod tests {
     use super::*;
     use crate::simulator::faults::Dialect;
-    use crate::simulator::models::MODELS;
+    use crate::simulator::models::Models;
 
     fn answer(body: Value) -> Answer {
         let ask = Ask::read(Dialect::Chat, body.to_string().as_bytes(), 0).expect("readable");
-        compose(&ask, MODELS.find("openai/gpt-4o").expect("a listed model"))
+        let models = Models::new(&[]).expect("readable");
+        compose(&ask, models.find("openai/gpt-4o").expect("a listed model"))
     }
 
     fn said(text: &str, more: Value) -> Value {

@@ -74,11 +74,12 @@ fn base64(vector: &[f32]) -> String {
 mod tests {
     use super::*;
     use crate::simulator::faults::Dialect;
-    use crate::simulator::models::MODELS;
+    use crate::simulator::models::Models;
 
     fn embed(body: Value) -> Value {
         let ask = Ask::read(Dialect::Embeddings, body.to_string().as_bytes(), 0).expect("readable");
-        let model = MODELS.find("openai/text-embedding-3-small").expect("a listed model");
+        let models = Models::new(&[]).expect("readable");
+        let model = models.find("openai/text-embedding-3-small").expect("a listed model");
         serde_json::from_slice(&answer(&ask, model, "gen-emb-1-x", 1).0.body()).expect("JSON")
     }
 

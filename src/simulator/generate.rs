@@ -8,7 +8,7 @@ use super::compose::Usage;
 use super::faults::{self, Case, Dialect, Misbehaviour};
 use super::gate::{identify, not_found, refuse};
 use super::http::Request;
-use super::models::{MODELS, Model};
+use super::models::{Model, Models};
 use super::reply::Reply;
 use super::router::BASE;
 use super::state::{Scope, Shared};
@@ -69,8 +69,9 @@ pub(super) fn generate(shared: &Shared, request: &Request, route: &str, dialect:
 fn choose(shared: &Shared, ask: &Ask) -> String {
     if !ask.fallbacks.is_empty() {
         let state = shared.state();
-        let fine =
-            |id: &&String| MODELS.find(id).is_some() && state.fault(&Scope::Model((*id).clone())).is_none();
+        let fine = |id: &&String| {
+            shared.models.find(id).is_some() && state.fault(&Scope::Model((*id).clone())).is_none()
+        };
         if let Some(id) = std::iter::once(&ask.model).chain(&ask.fallbacks).find(fine) {
             return id.clone();
         }
@@ -90,12 +91,9 @@ pub(super) fn answer(ask: &Ask, model: &Model, id: &str, created: i64) -> (Reply
 }
 
 /// The model that answers when `model` is asked: the free router picks one.
-pub(super) fn serving<'a>(model: &'a Model, ask: &Ask) -> &'a Model
-where
-    'static: 'a,
-{
+fn serving<'a>(models: &'a Models, model: &'a Model, ask: &Ask) -> &'a Model {
     if model.id == crate::domain::model::FREE_ROUTER {
-        return MODELS.pick_free(ask.seed).unwrap_or(model);
+        return models.pick_free(ask.seed).unwrap_or(model);
     }
     model
 }
@@ -111,7 +109,7 @@ struct Scene<'a> {
 impl Scene<'_> {
     fn play(&self, chosen: &str, fault: Option<Misbehaviour>) -> Turn {
         let (ask, now) = (self.ask, self.now);
-        let model = MODELS.find(chosen);
+        let model = self.shared.models.find(chosen);
         let user = keys::user_id(self.account);
         let id = self.shared.generation_id(now, ask.seed, ask.dialect == Dialect::Embeddings);
         let window = model.and_then(|model| model.window).unwrap_or(131_072);
@@ -133,7 +131,7 @@ impl Scene<'_> {
         if let Err(refused) = self.check(&case, model) {
             return (*refused).into();
         }
-        let model = serving(model, ask);
+        let model = serving(&self.shared.models, model, ask);
         let mut usage = None;
         let mut good = || {
             let (reply, took) = answer(ask, model, &id, now.seconds());
@@ -191,11 +189,11 @@ impl Scene<'_> {
 }
 
 /// What `path` answers to `body` under this generation id: the body without framing, byte for byte.
-pub(super) fn expected(path: &str, body: &[u8], id: &str, seed: u64) -> Option<Vec<u8>> {
+pub(super) fn expected(shared: &Shared, path: &str, body: &[u8], id: &str) -> Option<Vec<u8>> {
     let dialect = Dialect::of(path.strip_prefix(BASE).unwrap_or(path))?;
     let created =
         id.trim_start_matches("gen-emb-").trim_start_matches("gen-").split('-').next()?.parse().ok()?;
-    let ask = Ask::read(dialect, body, seed).ok()?;
-    let model = serving(MODELS.find(&ask.model)?, &ask);
+    let ask = Ask::read(dialect, body, shared.seed).ok()?;
+    let model = serving(&shared.models, shared.models.find(&ask.model)?, &ask);
     Some(answer(&ask, model, id, created).0.body())
 }

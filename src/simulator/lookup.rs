@@ -5,7 +5,6 @@
 use super::faults::{Case, Dialect, Fault, Misbehaviour};
 use super::gate::{identify, not_found, refuse};
 use super::http::Request;
-use super::models::MODELS;
 use super::reply::Reply;
 use super::state::{Scope, Shared};
 use super::{listing, views};
@@ -27,20 +26,21 @@ pub(super) fn look(shared: &Shared, request: &Request, route: &str) -> Reply {
 }
 
 fn look_up(shared: &Shared, request: &Request, route: &str) -> Reply {
+    let models = &shared.models;
     match route {
-        "/models" => listing::models(request),
-        "/models/count" => listing::count(),
-        "/embeddings/models" => listing::embeddings(),
+        "/models" => listing::models(models, request),
+        "/models/count" => listing::count(models),
+        "/embeddings/models" => listing::embeddings(models),
         "/providers" => {
-            let all = MODELS.chat.iter().chain(&MODELS.embeddings);
+            let all = models.chat.iter().chain(&models.embeddings);
             Reply::json(200, &views::providers(all.map(|model| model.provider)))
         }
         "/models/user" | "/key" | "/auth/key" | "/credits" | "/generation" => private(shared, request, route),
         _ => {
             let endpoints = route.strip_prefix("/models/").and_then(|rest| rest.strip_suffix("/endpoints"));
             let found = match (endpoints, route.strip_prefix("/model/")) {
-                (Some(id), _) => listing::endpoints(id),
-                (None, Some(id)) => listing::one(id),
+                (Some(id), _) => listing::endpoints(models, id),
+                (None, Some(id)) => listing::one(models, id),
                 _ => None,
             };
             found.unwrap_or_else(not_found)
@@ -65,7 +65,7 @@ fn private(shared: &Shared, request: &Request, route: &str) -> Reply {
     }
     state.account(&name).roll(now);
     match route {
-        "/models/user" => listing::models(request),
+        "/models/user" => listing::models(&shared.models, request),
         "/credits" if fault == Some(Fault::Management) => {
             refuse(Dialect::Plain, 403, "Only management keys can perform this operation")
         }

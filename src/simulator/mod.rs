@@ -56,6 +56,7 @@ pub use record::{ClosedEarly, Ended, Received};
 pub use state::{KeyCounts, Scope};
 
 use crate::domain::time::Clock;
+use models::Models;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -77,6 +78,9 @@ pub struct Options {
     pub seed: u64,
     /// How many requests are kept for [`Control::received`]; 0 keeps none and is fastest.
     pub keep: usize,
+    /// Models that write text, listed before the built-in ones and in place of their namesakes: each
+    /// an object as in `GET /models`, with at least `id`, `pricing` and `top_provider`.
+    pub models: Vec<String>,
 }
 
 impl Default for Options {
@@ -89,6 +93,7 @@ impl Default for Options {
             enforce_limits: true,
             seed: 0,
             keep: 10_000,
+            models: Vec::new(),
         }
     }
 }
@@ -106,12 +111,12 @@ impl Simulator {
     /// Starts one on threads of its own.
     ///
     /// # Errors
-    /// When the address cannot be bound or a thread cannot be started.
+    /// When the address cannot be bound, a thread cannot be started or a model cannot be read.
     pub fn start(options: Options) -> io::Result<Simulator> {
+        let models = Models::new(&options.models)?;
         let listeners = server::bind(options.address, options.threads)?;
         let address = listeners.first().map_or(Ok(options.address), std::net::TcpListener::local_addr)?;
-        let shared = state::Shared::new(options.clock, options.enforce_limits, options.seed, options.keep);
-        let shared = Arc::new(shared);
+        let shared = Arc::new(state::Shared::new(&options, models));
         let (stop, stopped) = watch::channel(false);
         let mut threads = Vec::with_capacity(listeners.len());
         for listener in listeners {
@@ -140,7 +145,7 @@ impl Simulator {
     /// What it answers to `body` at `path` under this generation id (from `X-Generation-Id`): the
     /// body without HTTP framing, byte for byte. `None` when it would refuse.
     pub fn expected(&self, path: &str, body: &[u8], generation_id: &str) -> Option<Vec<u8>> {
-        generate::expected(path, body, generation_id, self.shared.seed)
+        generate::expected(&self.shared, path, body, generation_id)
     }
 
     /// Stops it: no new connections, open ones are closed.

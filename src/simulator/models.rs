@@ -1,19 +1,15 @@
 //! The models on offer, from `models.json`: real ids with made-up figures, one model a line.
 //!
-//! Read once; the listing endpoints send the lines as they are.
+//! A simulator may be given further ones; the listing endpoints send the lines as they are.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use std::collections::HashMap;
-use std::sync::LazyLock;
+use std::collections::{HashMap, HashSet};
 
 const TEXT: &str = include_str!("models.json");
 
-/// All models, read at first use.
-pub(super) static MODELS: LazyLock<Models> = LazyLock::new(|| Models::read(TEXT).unwrap_or_default());
-
 /// The two lists and an index over both.
-#[derive(Default)]
+#[derive(Debug)]
 pub(super) struct Models {
     /// Models that write text.
     pub chat: Vec<Model>,
@@ -23,6 +19,7 @@ pub(super) struct Models {
 }
 
 /// One model: what the simulator acts on, and its line.
+#[derive(Debug)]
 pub(super) struct Model {
     /// What goes into `model`.
     pub id: String,
@@ -70,12 +67,18 @@ struct Top {
 }
 
 impl Models {
-    fn read(text: &str) -> Result<Models, serde_json::Error> {
-        let file: File = serde_json::from_str(text)?;
+    /// Those of `models.json`, after `further` ones that write text; of two with one id the first
+    /// stays.
+    pub(super) fn new(further: &[String]) -> Result<Models, serde_json::Error> {
+        let file: File = serde_json::from_str(TEXT)?;
         let read = |lines: &[&RawValue], embeds| -> Result<Vec<Model>, serde_json::Error> {
             lines.iter().map(|line| Model::read(line.get(), embeds)).collect()
         };
-        let (chat, embeddings) = (read(&file.chat, false)?, read(&file.embeddings, true)?);
+        let mut chat = further.iter().map(|line| Model::read(line, false)).collect::<Result<Vec<_>, _>>()?;
+        chat.extend(read(&file.chat, false)?);
+        let mut seen = HashSet::new();
+        chat.retain(|model| seen.insert(model.id.clone()));
+        let embeddings = read(&file.embeddings, true)?;
         let mut index = HashMap::new();
         for (embeds, list) in [(false, &chat), (true, &embeddings)] {
             for (at, model) in list.iter().enumerate() {
@@ -155,7 +158,7 @@ mod tests {
 
     #[test]
     fn the_list_has_what_a_catalog_must_cope_with() {
-        let models = Models::read(TEXT).expect("models.json is readable");
+        let models = Models::new(&[]).expect("models.json is readable");
         let all: Vec<Value> =
             models.chat.iter().map(|m| serde_json::from_str(&m.raw).expect("a JSON object")).collect();
         let count = |want: &dyn Fn(&Value) -> bool| all.iter().filter(|m| want(m)).count();
@@ -179,5 +182,19 @@ mod tests {
         assert!(models.find("openrouter/free").is_some_and(|m| m.free));
         assert!(models.find("qwen/qwen3-coder:nitro").is_some());
         assert!(models.find("nosuchlab/none").is_none());
+    }
+
+    #[test]
+    fn further_models_come_first_and_stand_for_their_namesakes() {
+        let line = |id: &str| {
+            format!(
+                r#"{{"id":"{id}","context_length":8,"pricing":{{"prompt":"0","completion":"0"}},"top_provider":{{}}}}"#
+            )
+        };
+        let models = Models::new(&[line("a/b:free"), line("openai/gpt-4o")]).expect("readable");
+        assert_eq!(models.chat.first().map(|model| model.id.as_str()), Some("a/b:free"));
+        assert_eq!(models.find("openai/gpt-4o").and_then(|model| model.window), Some(8));
+        assert_eq!(models.chat.iter().filter(|model| model.id == "openai/gpt-4o").count(), 1);
+        assert!(Models::new(&["{}".to_owned()]).is_err());
     }
 }

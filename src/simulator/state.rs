@@ -5,6 +5,7 @@
 use super::accounts::{Account, AccountPlan, Denied};
 use super::faults::Misbehaviour;
 use super::keys;
+use super::models::Models;
 use super::record::Record;
 use super::views::Generation;
 use crate::domain::time::{Clock, Day, Timestamp};
@@ -130,6 +131,8 @@ pub(super) struct Shared {
     pub enforce: bool,
     /// Changes all content.
     pub seed: u64,
+    /// The models on offer.
+    pub models: Models,
     /// How many requests the record keeps.
     pub keep: usize,
     /// Connections open now.
@@ -144,13 +147,14 @@ pub(super) struct Shared {
 
 impl Shared {
     /// Nothing seen yet.
-    pub(super) fn new(clock: Clock, enforce: bool, seed: u64, keep: usize) -> Shared {
+    pub(super) fn new(options: &super::Options, models: Models) -> Shared {
         Shared {
-            clock,
+            clock: options.clock.clone(),
             watch: Clock::system(),
-            enforce,
-            seed,
-            keep,
+            enforce: options.enforce_limits,
+            seed: options.seed,
+            models,
+            keep: options.keep,
             connections: AtomicUsize::new(0),
             in_flight: AtomicUsize::new(0),
             state: Mutex::default(),

@@ -9,6 +9,7 @@ mod earlier;
 mod endings;
 mod failover;
 mod floors;
+mod golden;
 mod https;
 mod limits;
 mod models;

@@ -1,6 +1,7 @@
 //! The whole of shaping as the data plane runs it, for the golden files and the properties.
 
 use super::samples::{catalog, model};
+use crate::config::sources::Sources;
 use crate::domain::cache_control::CacheControl;
 use crate::domain::model::{Catalog, Model};
 use crate::shape::alias::{Aliases, set_model};
@@ -124,10 +125,14 @@ fn limit(doc: &mut Document, dialect: Dialect, model: &Model) -> Result<(), Body
 }
 
 fn rules(settings: &Settings) -> Rules {
+    let mut sources = Sources::default();
+    if !settings.model_provider_mapping.is_empty() {
+        let mapping = settings.model_provider_mapping.join(";");
+        sources.environment.insert("MODEL_PROVIDER_MAPPING".to_owned(), mapping);
+    }
     let mut providers = ProviderMapping::default();
-    for entry in &settings.model_provider_mapping {
-        let (pattern, names) = entry.rsplit_once('=').unwrap();
-        providers.add(pattern, names.split(',').map(|name| name.trim().to_owned()).collect());
+    for rule in crate::config::load(&sources).unwrap().proxy.model_provider_mapping {
+        providers.add(&rule.pattern, rule.providers);
     }
     Rules { providers, cache_control: cache_control_of(&settings.cache_control) }
 }

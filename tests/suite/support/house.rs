@@ -37,6 +37,8 @@ pub struct Options {
     pub upstream: Option<String>,
     /// What the simulator remembers of requests.
     pub keep: usize,
+    /// Models that the simulator lists beside its own.
+    pub models: Vec<String>,
 }
 
 impl Default for Options {
@@ -50,6 +52,7 @@ impl Default for Options {
             clock: Clock::system(),
             upstream: None,
             keep: 1000,
+            models: Vec::new(),
         }
     }
 }
@@ -93,6 +96,7 @@ pub fn spawn(options: Options) -> House {
         clock: options.clock.clone(),
         enforce_limits: options.limits,
         keep: options.keep,
+        models: options.models,
         ..simulator::Options::default()
     });
     let simulator = simulator.expect("a free port");
