@@ -6,7 +6,7 @@
 #   ./test.sh --long    everything, and the long tests
 #
 # Needs Rust (cargo, rustfmt, clippy). The rest is installed by package name where it is missing: a C
-# compiler, perl, make, python3, Node and shellcheck by apt-get (as root or through sudo), the SDKs into
+# compiler, perl, make, python3, Node, openssl and shellcheck by apt-get (as root or through sudo), the SDKs into
 # folders that git ignores, cargo-deny below the target folder. A failed step never stops the later ones.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -124,6 +124,7 @@ install_packages() {
     have node || packages+=(nodejs)
     have npm || packages+=(npm)
     have curl || packages+=(curl)
+    have openssl || packages+=(openssl)
     have shellcheck || packages+=(shellcheck)
   fi
   if [ "${#packages[@]}" -gt 0 ]; then

@@ -31,21 +31,12 @@ pub async fn status(plane: Data<Plane>) -> HttpResponse {
 }
 
 fn key(view: &KeyView) -> Value {
-    let record = &view.record;
-    json!({
-        "id": record.id,
-        "label": record.label,
-        "hint": record.hint,
-        "account_id": record.account,
-        "enabled": record.enabled,
-        "daily_limit": record.daily_limit,
-        "used_today": record.used_today,
-        "used_total": record.used_total,
-        "last_used": record.last_used.map(|at| at.rfc3339()),
-        "in_flight": view.in_flight,
-        "resting": view.rest.as_ref().map(|rest| json!({
-            "cause": rest.cause,
-            "until": rest.until.map(|until| until.rfc3339()),
-        })),
-    })
+    let rest = view
+        .rest
+        .as_ref()
+        .map(|rest| json!({"cause": rest.cause, "until": rest.until.map(|until| until.rfc3339())}));
+    let mut shown = view.record.shown();
+    shown.insert("in_flight".to_owned(), json!(view.in_flight));
+    shown.insert("resting".to_owned(), json!(rest));
+    Value::Object(shown)
 }

@@ -46,6 +46,8 @@ use std::time::Duration;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// Idle connections are kept this long.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// What is still open when the time to end is over gets this long for a last word.
+const LAST_WORDS: Duration = Duration::from_secs(3);
 /// The admin plane has nothing to drain.
 const ADMIN_SHUTDOWN_SECONDS: u64 = 2;
 
@@ -145,10 +147,16 @@ impl App {
         let ended = stop::wait(&stop, &self.shared).await;
         self.shared.gate.drain();
         log::info!("stopping: {} requests are being served", self.shared.gate.inside());
-        tokio::select! {
-            () = data.stop(true) => {}
-            () = tokio::time::sleep(shutdown_timeout) => data.stop(false).await,
-            () = stop.again() => data.stop(false).await,
+        let mut drained = std::pin::pin!(data.stop(true));
+        let at_once = tokio::select! {
+            () = &mut drained => false,
+            () = tokio::time::sleep(shutdown_timeout) => true,
+            () = stop.again() => true,
+        };
+        if at_once {
+            // actix does not take a second order while it drains, so what is still open ends itself.
+            self.shared.gate.end();
+            let _ = tokio::time::timeout(LAST_WORDS, drained).await;
         }
         self.shared.usage.flush().await;
         self.shared.pool.shut_down().await;
@@ -287,7 +295,7 @@ fn data_server(
         certificate::watch(Arc::clone(&tls));
         let options = listener::https::Options {
             workers: settings.server.workers,
-            shutdown_timeout: settings.server.shutdown_timeout,
+            shutdown_timeout: settings.server.shutdown_timeout + LAST_WORDS,
             head_timeout: HEAD_TIMEOUT,
             keep_alive: KEEP_ALIVE,
         };
@@ -295,7 +303,7 @@ fn data_server(
     }
     let server = HttpServer::new(factory)
         .workers(settings.server.workers)
-        .shutdown_timeout(settings.server.shutdown_timeout.as_secs())
+        .shutdown_timeout((settings.server.shutdown_timeout + LAST_WORDS).as_secs())
         .disable_signals()
         // Otherwise a client that goes away is not noticed (stack facts B1).
         .h1_allow_half_closed(false)

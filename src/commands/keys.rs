@@ -100,18 +100,9 @@ fn list(store: &Store, as_json: bool, now: Timestamp) -> Result<(), CommandError
 }
 
 fn in_json(record: &KeyRecord) -> Value {
-    json!({
-        "id": record.id,
-        "label": record.label,
-        "hint": record.hint,
-        "account_id": record.account,
-        "enabled": record.enabled,
-        "daily_limit": record.daily_limit,
-        "used_today": record.used_today,
-        "used_total": record.used_total,
-        "last_used": record.last_used.map(Timestamp::rfc3339),
-        "state": state(record),
-    })
+    let mut shown = record.shown();
+    shown.insert("state".to_owned(), json!(state(record)));
+    Value::Object(shown)
 }
 
 fn state(record: &KeyRecord) -> &str {

@@ -4,12 +4,14 @@ use super::errors::{ApiError, Kind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// Counts the requests in flight of all threads.
 #[derive(Debug, Clone)]
 pub struct Gate {
     inside: Arc<AtomicUsize>,
     draining: Arc<AtomicBool>,
+    end: watch::Sender<bool>,
     limit: usize,
 }
 
@@ -20,7 +22,7 @@ pub struct Place(Arc<AtomicUsize>);
 impl Gate {
     /// For at most `limit` requests at a time.
     pub fn new(limit: usize) -> Gate {
-        Gate { inside: Arc::default(), draining: Arc::default(), limit }
+        Gate { inside: Arc::default(), draining: Arc::default(), end: watch::Sender::new(false), limit }
     }
 
     /// Lets a request in. Errors: 503 when too many are in.
@@ -53,6 +55,22 @@ impl Gate {
     /// Whether the program is about to end.
     pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Acquire)
+    }
+
+    /// From now on nothing is waited for: every request that is still in ends, and says why.
+    pub fn end(&self) {
+        self.end.send_replace(true);
+    }
+
+    /// Waits for [`Gate::end`].
+    pub fn ended(&self) -> impl Future<Output = ()> + use<> {
+        let mut end = self.end.subscribe();
+        async move {
+            if end.wait_for(|end| *end).await.is_err() {
+                // Nobody is left who could say so.
+                std::future::pending::<()>().await;
+            }
+        }
     }
 }
 

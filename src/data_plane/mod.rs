@@ -14,6 +14,7 @@ mod headers;
 mod health;
 mod models;
 mod outer;
+mod patience;
 mod record;
 mod relay;
 mod request;

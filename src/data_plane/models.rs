@@ -38,7 +38,8 @@ pub async fn list(request: HttpRequest, plane: Data<Plane>) -> HttpResponse {
     }
     let (body, etag) = plane.models.list(&catalog, only_free(&plane, &admitted));
     let known = request.headers().get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    if known.is_some_and(|known| known.split(',').any(|one| one.trim().trim_start_matches("W/") == etag)) {
+    let is_known = |one: &str| one == "*" || one.trim_start_matches("W/") == etag;
+    if known.is_some_and(|known| known.split(',').map(str::trim).any(is_known)) {
         return HttpResponse::NotModified().insert_header((header::ETAG, etag)).finish();
     }
     HttpResponse::Ok()

@@ -6,6 +6,7 @@
 use super::admission::Place;
 use super::attempt::{Begun, Opening};
 use super::failover::Served;
+use super::patience::{Broken, Patience};
 use super::record::Record;
 use super::{Plane, ending, headers, scrub};
 use crate::domain::dialect::Dialect;
@@ -22,11 +23,9 @@ use bytes::Bytes;
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::time::{Instant, Sleep, sleep_until};
 
 /// After the end marker, or an error event, the upstream gets this long to close its answer, so
 /// that its connection can be used again.
@@ -69,7 +68,7 @@ pub fn respond(answer: Answer, mut record: Record, plane: &Plane) -> HttpRespons
                 .insert_header((header::CONTENT_TYPE, "text/event-stream"))
                 .insert_header((header::CACHE_CONTROL, "no-cache, no-transform"))
                 .insert_header(("x-accel-buffering", "no"));
-            response.body(Relay::new(opening, dialect, lease, record, place, &plane.options))
+            response.body(Relay::new(opening, dialect, lease, record, place, plane))
         }
     }
 }
@@ -130,10 +129,7 @@ struct Relay {
     dialect: Dialect,
     ready: VecDeque<Bytes>,
     phase: Phase,
-    idle: Duration,
-    last_sign: Instant,
-    deadline: Instant,
-    timer: Pin<Box<Sleep>>,
+    patience: Patience,
     lease: Option<Lease>,
     record: Option<Record>,
     _place: Place,
@@ -146,9 +142,11 @@ impl Relay {
         lease: Option<Lease>,
         record: Record,
         place: Place,
-        options: &super::Options,
+        plane: &Plane,
     ) -> Relay {
-        let now = Instant::now();
+        let Plane { shared, .. } = plane;
+        let options = &shared.options;
+        let stopping = shared.gate.ended();
         let mut relay = Relay {
             upstream: Some(opening.body),
             splitter: opening.splitter,
@@ -156,10 +154,7 @@ impl Relay {
             dialect,
             ready: opening.events.into(),
             phase: Phase::Open,
-            idle: options.idle_timeout,
-            last_sign: now,
-            deadline: now + options.stream_timeout,
-            timer: Box::pin(sleep_until(now + options.idle_timeout)),
+            patience: Patience::new(options.idle_timeout, options.stream_timeout, stopping),
             lease,
             record: Some(record),
             _place: place,
@@ -173,11 +168,13 @@ impl Relay {
 
     /// Takes in what the upstream sent.
     fn take(&mut self, chunk: Bytes) {
-        self.last_sign = Instant::now();
+        if let Err(late) = self.patience.sign() {
+            return self.break_off(late);
+        }
         let mut events = Vec::new();
         match self.splitter.feed(chunk, &mut events) {
             Ok(()) => self.pass(events),
-            Err(sse::EventTooLarge) => self.break_off(TransportFault::TooLarge),
+            Err(sse::EventTooLarge) => self.break_off(Broken::Upstream(TransportFault::TooLarge)),
         }
     }
 
@@ -208,7 +205,7 @@ impl Relay {
     /// The end marker has come: the answer is complete, and recorded before its last bytes leave.
     fn complete(&mut self) {
         self.phase = Phase::Done;
-        self.close_soon();
+        self.patience.shorten(CLOSING_TIME);
         self.settle(Ending::Success);
         self.finish(Outcome::Completed, None);
     }
@@ -232,7 +229,7 @@ impl Relay {
         };
         self.ready.push_back(passed);
         self.phase = Phase::Failed;
-        self.close_soon();
+        self.patience.shorten(CLOSING_TIME);
         self.settle(Ending::Broken);
         self.finish(Outcome::Truncated, Some("upstream_error"));
     }
@@ -249,7 +246,7 @@ impl Relay {
                     self.phase = Phase::Over;
                     self.upstream = None;
                 } else {
-                    self.break_off(TransportFault::Cut);
+                    self.break_off(Broken::Upstream(TransportFault::Cut));
                 }
             }
             Phase::Failed => self.over(),
@@ -261,18 +258,13 @@ impl Relay {
     }
 
     /// Ends the stream honestly where it broke off; the half event that was held is never sent.
-    fn break_off(&mut self, fault: TransportFault) {
+    fn break_off(&mut self, why: Broken) {
         match self.phase {
             Phase::Open => {
-                let code = if fault.is_timeout() { 504 } else { 502 };
-                self.ready.push_back(ending::broken(
-                    self.dialect,
-                    self.watch.seen(),
-                    code,
-                    &fault.to_string(),
-                ));
-                self.settle(Ending::Broken);
-                self.finish(Outcome::Truncated, Some(fault.word()));
+                let (code, message) = (why.code(), why.message());
+                self.ready.push_back(ending::broken(self.dialect, self.watch.seen(), code, &message));
+                self.settle(why.ending());
+                self.finish(Outcome::Truncated, Some(why.word()));
                 self.phase = Phase::Over;
                 self.upstream = None;
             }
@@ -290,11 +282,6 @@ impl Relay {
         self.upstream = None;
     }
 
-    fn close_soon(&mut self) {
-        self.deadline = self.deadline.min(Instant::now() + CLOSING_TIME);
-        self.timer.as_mut().reset(self.deadline);
-    }
-
     fn settle(&mut self, ending: Ending) {
         if let Some(lease) = self.lease.take() {
             lease.settle(ending);
@@ -306,22 +293,6 @@ impl Relay {
             record.seen(self.watch.seen());
             record.finish(outcome, error_kind);
         }
-    }
-
-    /// Whether a deadline has passed. The timer is only set anew when it fires, not at each chunk.
-    fn poll_deadline(&mut self, context: &mut Context<'_>) -> Option<TransportFault> {
-        while self.timer.as_mut().poll(context).is_ready() {
-            let now = Instant::now();
-            let idle_end = self.last_sign + self.idle;
-            if now >= self.deadline {
-                return Some(TransportFault::Deadline);
-            }
-            if now >= idle_end {
-                return Some(TransportFault::Idle);
-            }
-            self.timer.as_mut().reset(idle_end.min(self.deadline));
-        }
-        None
     }
 }
 
@@ -343,11 +314,11 @@ impl MessageBody for Relay {
             let Some(upstream) = &mut self.upstream else { return Poll::Ready(None) };
             match upstream.poll_chunk(context) {
                 Poll::Ready(Some(Ok(chunk))) => self.take(chunk),
-                Poll::Ready(Some(Err(fault))) => self.break_off(fault),
+                Poll::Ready(Some(Err(fault))) => self.break_off(Broken::Upstream(fault)),
                 Poll::Ready(None) => self.upstream_ended(),
-                Poll::Pending => match self.poll_deadline(context) {
-                    Some(fault) => self.break_off(fault),
-                    None => return Poll::Pending,
+                Poll::Pending => match self.patience.poll(context) {
+                    Poll::Ready(why) => self.break_off(why),
+                    Poll::Pending => return Poll::Pending,
                 },
             }
         }

@@ -9,6 +9,7 @@ use super::access::Admitted;
 use super::errors::{ApiError, Kind};
 use super::failover::{self, Errand, Failure, Served};
 use super::outer::request_id;
+use super::patience::Broken;
 use super::record::Record;
 use super::shaping::bad_body;
 use super::{body, headers, relay};
@@ -53,7 +54,12 @@ pub async fn messages(request: HttpRequest, payload: Payload, plane: Data<Plane>
 async fn serve(dialect: Dialect, request: &HttpRequest, payload: Payload, plane: &Plane) -> HttpResponse {
     let id = request_id(request);
     let mut record = Record::begin(id, dialect, &plane.clock, &plane.usage);
-    match answer(dialect, request, payload, plane, &mut record).await {
+    let answered = tokio::select! {
+        biased;
+        answered = answer(dialect, request, payload, plane, &mut record) => answered,
+        () = plane.gate.ended() => Err(stopping()),
+    };
+    match answered {
         Ok(answer) => relay::respond(answer, record, plane),
         Err(error) => {
             let mut response = error.response(Some(dialect), &id.to_string());
@@ -62,6 +68,10 @@ async fn serve(dialect: Dialect, request: &HttpRequest, payload: Payload, plane:
             response
         }
     }
+}
+
+fn stopping() -> ApiError {
+    ApiError::new(503, Kind::Overloaded, Broken::Stopping.word(), Broken::Stopping.message())
 }
 
 async fn answer(

@@ -33,9 +33,9 @@ pub fn configure(config: &mut ServiceConfig) {
             .service(read(&format!("{base}/models/{{id:.+}}")).route(web::get().to(models::one)));
     }
     config
-        .service(read("/").route(web::get().to(health::root)))
-        .service(read("/health").route(web::get().to(health::health)))
-        .service(read("/ready").route(web::get().to(health::ready)))
+        .service(read("/").route(web::get().to(health::root)).route(web::head().to(health::root)))
+        .service(read("/health").route(web::get().to(health::health)).route(web::head().to(health::health)))
+        .service(read("/ready").route(web::get().to(health::ready)).route(web::head().to(health::ready)))
         .default_service(web::to(not_found));
 }
 

@@ -3,6 +3,7 @@
 use super::ids::{AccountId, KeyId};
 use super::secret::Secret;
 use super::time::Timestamp;
+use serde_json::{Map, Value, json};
 
 /// One upstream key as it is stored, with its counts for the current day.
 #[derive(Debug, Clone)]
@@ -27,6 +28,24 @@ pub struct KeyRecord {
     pub last_used: Option<Timestamp>,
     /// Why it was taken out of use until the operator acts (a revoked key); `None`: it was not.
     pub fault: Option<String>,
+}
+
+impl KeyRecord {
+    /// What may be shown of it, as JSON: one shape for the command line and the admin API.
+    pub fn shown(&self) -> Map<String, Value> {
+        let members = [
+            ("id", json!(self.id)),
+            ("label", json!(self.label)),
+            ("hint", json!(self.hint)),
+            ("account_id", json!(self.account)),
+            ("enabled", json!(self.enabled)),
+            ("daily_limit", json!(self.daily_limit)),
+            ("used_today", json!(self.used_today)),
+            ("used_total", json!(self.used_total)),
+            ("last_used", json!(self.last_used.map(Timestamp::rfc3339))),
+        ];
+        members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
 }
 
 /// An upstream key with its secret: what the pool loads at start.

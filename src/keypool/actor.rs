@@ -42,6 +42,11 @@ pub struct Settle {
     pub ending: Ending,
 }
 
+/// Asks for the pool as it is.
+#[derive(Message)]
+#[rtype(result = "PoolView")]
+pub struct Look;
+
 /// The stored keys were changed.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -170,6 +175,14 @@ impl Handler<Settle> for KeyPool {
                 }
             }));
         }
+    }
+}
+
+impl Handler<Look> for KeyPool {
+    type Result = MessageResult<Look>;
+
+    fn handle(&mut self, _: Look, _: &mut Context<KeyPool>) -> Self::Result {
+        MessageResult(self.pool.view(self.clock.now()))
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the rest of the program holds of the KeyPool: methods instead of messages.
 
-use super::actor::{Edited, KeyPool, LeaseKey, Settle, Shutdown};
+use super::actor::{Edited, KeyPool, LeaseKey, Look, Settle, Shutdown};
 use super::pool::{Ask, Ending, NoKey, Pool, PoolView};
 use crate::domain::ids::{AccountId, KeyId};
 use crate::domain::published::Published;
@@ -64,6 +64,11 @@ impl KeyPoolHandle {
     /// The pool as it was a moment ago, without a message.
     pub fn view(&self) -> PoolView {
         PoolView::clone(&self.view.get())
+    }
+
+    /// The pool as it is now: everything that was settled before counts.
+    pub async fn look(&self) -> PoolView {
+        self.address.send(Look).await.unwrap_or_default()
     }
 
     /// How many keys may be used now.

@@ -3,7 +3,7 @@
 #
 #   tests/sdk/run.sh [path of the openrouter-proxy binary]
 #
-# Starts the simulator and two proxies on free loopback ports in a folder of their own, runs both suites,
+# Starts the simulator and three proxies, one of them with HTTPS, on free loopback ports in a folder of their own, runs both suites,
 # stops what it started, and prints the counts of each on a line of its own.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -79,14 +79,25 @@ start() {
 
 serve() {
   local name=$1 port=$2 admin=$3 keys=$4
+  shift 4
   start "$name" SERVER_HOST=127.0.0.1 SERVER_PORT="$port" ADMIN_PORT="$admin" ACCESS_PASSWORD="$API_KEY" \
-    OPENROUTER_API_URL="$SIMULATOR_URL/api/v1" OPENROUTER_API_KEY="$keys" "$binary" serve
+    OPENROUTER_API_URL="$SIMULATOR_URL/api/v1" OPENROUTER_API_KEY="$keys" "$binary" serve "$@"
 }
+
+# An authority in ca.pem that the SDKs trust, and a certificate of its for this machine.
+make_certificates() {
+  local ec=(-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes)
+  openssl req -x509 "${ec[@]}" -days 2 -subj '/CN=Test CA' -keyout "$work/ca.key" -out "$work/ca.pem" \
+    -addext keyUsage=critical,keyCertSign
+  openssl req "${ec[@]}" -subj /CN=localhost -keyout "$work/key.pem" -out "$work/request.pem"
+  openssl x509 -req -in "$work/request.pem" -days 2 -CA "$work/ca.pem" -CAkey "$work/ca.key" -CAcreateserial \
+    -extfile <(printf 'subjectAltName=IP:127.0.0.1\nauthorityKeyIdentifier=keyid\n') -out "$work/cert.pem"
+} 2>/dev/null
 
 await() {
   local name=$1 url=$2 try
   for try in $(seq 150); do
-    curl -fsS -o /dev/null --max-time 2 "$url" 2>/dev/null && return
+    curl -fsS -o /dev/null --max-time 2 --cacert "$work/ca.pem" "$url" 2>/dev/null && return
     sleep 0.2
   done
   echo "$name was not ready after $try tries: $url" >&2
@@ -164,19 +175,26 @@ PYTHON
 
 install_python
 install_node
-read -r sim_port main_port main_admin spent_port spent_admin < <(free_ports 5)
+read -r sim_port main_port main_admin spent_port spent_admin secure_port secure_admin < <(free_ports 7)
 export API_KEY=a-password-for-tests
 export SIMULATOR_URL=http://127.0.0.1:$sim_port
 export BASE_URL=http://127.0.0.1:$main_port/v1
 export SPENT_URL=http://127.0.0.1:$spent_port/v1
+export SECURE_URL=https://127.0.0.1:$secure_port/v1
+# Where Python and Node look for the authority.
+export SSL_CERT_FILE=$work/ca.pem NODE_EXTRA_CA_CERTS=$work/ca.pem
 export NO_PROXY=127.0.0.1 no_proxy=127.0.0.1
 
+make_certificates
 start simulator "$binary" simulate --port "$sim_port"
 await simulator "$SIMULATOR_URL/api/v1/models"
 serve main "$main_port" "$main_admin" "$(good_keys)"
 serve spent "$spent_port" "$spent_admin" sk-or-v1-sim-daily-1
+serve secure "$secure_port" "$secure_admin" sk-or-v1-sim-good-1-acctpaid1 \
+  --https --cert-path "$work/cert.pem" --key-path "$work/key.pem"
 await main "http://127.0.0.1:$main_port/ready"
 await spent "http://127.0.0.1:$spent_port/health"
+await secure "https://127.0.0.1:$secure_port/ready"
 
 results=()
 failed=false
@@ -185,7 +203,7 @@ run_node
 run_ending
 
 if $failed; then
-  for name in simulator main spent; do
+  for name in simulator main spent secure; do
     printf '\n--- the last lines of %s\n' "$name"
     tail -n 40 "$work/$name.log"
   done

@@ -2,7 +2,8 @@
 //! marker, and never with half an event.
 
 use crate::support::{
-    Answer, House, Options, chat, each, error_events, events, json_events, spawn, text, wait_until,
+    Answer, House, Options, chat, error_events, events, json_events, spawn, text, wait_until,
+    without_leading_comments,
 };
 use openrouter_proxy::simulator::{Fault, Misbehaviour, Scope};
 use serde_json::Value;
@@ -20,72 +21,65 @@ fn short(manner: &str) -> Value {
     chat(&format!("👋🏽 東京 [[usage=3 chunks=3 comments=1 reasoning {manner}]]"), true)
 }
 
-/// Where the first content of `stream` begins and where its end marker has its line end.
-fn landmarks(stream: &[u8]) -> (usize, usize) {
-    let first = memchr::memmem::find(stream, b"data:").expect("an event");
-    let content = first + memchr::memmem::find(&stream[first..], b"\n\n").expect("its end") + 2;
-    (content, stream.len() - 1)
+/// The stream behind `answer`, as the simulator would have sent it whole.
+fn uncut(house: &House, body: &Value, answer: &Answer) -> Vec<u8> {
+    let id = answer.header("x-generation-id").expect("a generation id");
+    let stream = house.simulator.expected("/chat/completions", body.to_string().as_bytes(), id);
+    stream.expect("an answer")
 }
 
-/// Fails unless `answer`, cut at `at`, ends as it must.
-fn assert_honest(house: &House, answer: &Answer, whole: &Answer, at: usize, what: &str) -> &'static str {
-    let (content, end) = landmarks(&whole.body);
-    assert!(answer.whole, "{what}: the framing is broken: {answer}");
-    if answer.status != 200 {
-        assert!(at < content, "{what}: {answer}");
-        assert_eq!(
-            (answer.status, answer.error("type").as_str()),
-            (502, "upstream_error"),
-            "{what}: {answer}"
-        );
+/// Fails unless `answer`, cut at `at`, ends as it must; gives the outcome that its row must have.
+fn assert_honest(house: &House, body: &Value, answer: &Answer, at: usize, content: usize) -> &'static str {
+    assert!(answer.whole, "the framing is broken: {answer}");
+    if at < content {
+        assert_eq!((answer.status, answer.error("type").as_str()), (502, "upstream_error"), "{answer}");
         return "failed";
     }
-    let events = json_events(&answer.body);
-    let errors = error_events(&answer.body);
-    if at >= end {
-        assert!(errors.is_empty(), "{what}: {answer}");
-        assert_eq!(text(&answer.body), text(&whole.body), "{what}");
+    assert_eq!(answer.status, 200, "{answer}");
+    let whole = uncut(house, body, answer);
+    let (events, errors) = (json_events(&answer.body), error_events(&answer.body));
+    if at + 1 >= whole.len() {
+        assert_eq!(without_leading_comments(&whole), answer.body, "{answer}");
         return "completed";
     }
-    assert_eq!(errors.len(), 1, "{what}: {answer}");
-    assert_eq!(Some(&errors[0]), events.last(), "{what}: the error comes last");
-    assert_eq!(errors[0]["choices"][0]["finish_reason"], "error", "{what}");
-    assert!(errors[0]["error"]["message"].as_str().is_some_and(|message| !message.is_empty()), "{what}");
-    assert!(errors[0]["error"]["code"].is_number(), "{what}");
-    // Everything before it is what came, in order.
-    assert!(text(&whole.body).starts_with(&text(&answer.body)), "{what}: {answer}");
-    assert!(house.shared().gate.inside() < 64);
+    assert_eq!(errors.len(), 1, "{answer}");
+    assert_eq!(Some(&errors[0]), events.last(), "the error comes last: {answer}");
+    assert_eq!(errors[0]["choices"][0]["finish_reason"], "error", "{answer}");
+    assert!(errors[0]["error"]["message"].as_str().is_some_and(|message| !message.is_empty()), "{answer}");
+    assert!(errors[0]["error"]["code"].is_number(), "{answer}");
+    // Before the error stands every event that came whole, byte for byte, and nothing else.
+    let came = &whole[..at];
+    let passed = memchr::memmem::rfind(came, b"\n\n").map_or(0, |end| end + 2);
+    let passed = without_leading_comments(&came[..passed]);
+    assert!(answer.body.starts_with(passed), "{answer}");
+    let ours = &answer.body[passed.len()..];
+    assert_eq!(memchr::memmem::find_iter(ours, b"data: ").count(), 2, "{answer}");
     "truncated"
 }
 
 #[test]
 fn a_cut_at_any_byte_ends_in_one_error_and_the_marker() {
     let house = house();
-    let whole = house.chat(&short(""));
+    let body = short("");
+    let whole = house.chat(&body);
     assert_eq!((whole.status, error_events(&whole.body).len()), (200, 0), "{whole}");
-    let length = whole.body.len();
-    let (content, _) = landmarks(&whole.body);
-    // Densely around every border, sparsely elsewhere; each at another place for each kind of cut.
-    let near = |at: usize| at < content + 4 || length - at < 40 || whole.body[at..].starts_with(b"\n");
-    let offsets = (0..=length).filter(|at| (*at < length && near(*at)) || at % 5 == 0 || *at == length);
-    let cases: Vec<(usize, Fault)> = offsets.enumerate().map(|(turn, at)| (at, CUTS[turn % 3])).collect();
-    let count = cases.len();
-    let outcomes = std::sync::Mutex::new(Vec::new());
-    each(cases, |(at, fault)| {
-        let what = format!("{fault:?} at {at} of {length}");
-        let answer = house.chat(&short(&format!("fault={}{at}", fault.name())));
-        let outcome = assert_honest(&house, &answer, &whole, at, &what);
-        let id = answer.header("x-request-id").expect("a request id").to_owned();
-        outcomes.lock().expect("unpoisoned").push((id, outcome, what));
-    });
-    let rows = house.rows(count + 1);
-    assert_eq!(rows.len(), count + 1);
-    for (id, outcome, what) in outcomes.into_inner().expect("unpoisoned") {
-        let row = rows.iter().find(|row| row.request_id == id).expect("a row");
-        assert_eq!(row.outcome, outcome, "{what}: {row:?}");
-        assert_eq!(row.status, if outcome == "failed" { 502 } else { 200 }, "{what}: {row:?}");
-        let kind = row.error_kind.as_deref();
-        assert_eq!(kind.is_none(), outcome == "completed", "{what}: {row:?}");
+    let stream = uncut(&house, &body, &whole);
+    let find = |from: usize, needle: &[u8]| from + memchr::memmem::find(&stream[from..], needle).expect("it");
+    let content = find(find(0, b"data:"), b"\n\n") + 2;
+    let mut expected = vec!["completed"];
+    // Each byte, by each kind of cut in turn.
+    for at in 1..=stream.len() {
+        let fault = CUTS[at % 3];
+        house.control().set_fault(Scope::All, fault.with(at as u64));
+        let answer = house.chat(&body);
+        println!("{fault:?} at {at} of {}, content at {content}", stream.len());
+        expected.push(assert_honest(&house, &body, &answer, at, content));
+    }
+    let rows = house.rows(expected.len());
+    for (at, (row, outcome)) in rows.iter().zip(expected).enumerate() {
+        assert_eq!(row.outcome, outcome, "{at}: {row:?}");
+        assert_eq!(row.status, if outcome == "failed" { 502 } else { 200 }, "{at}: {row:?}");
+        assert_eq!(row.error_kind.is_none(), outcome == "completed", "{at}: {row:?}");
     }
 }
 

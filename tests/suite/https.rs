@@ -2,7 +2,8 @@
 
 mod house;
 
-use house::{Authority, House, PATIENCE, ask, chat, program, the_rest, until};
+use crate::support::{PATIENCE, wait_until};
+use house::{Authority, House, ask, chat, program, the_rest, until};
 use openssl::ssl::SslVersion;
 use std::fs;
 use std::io::{Read, Write};
@@ -50,7 +51,7 @@ fn a_chat_and_a_stream_pass_through_tls() {
 
 #[test]
 fn a_new_certificate_is_taken_while_a_stream_runs() {
-    let house = House::open();
+    let mut house = House::open();
     let mut stream = house.tls();
     stream.write_all(chat("[[chunks=60 delay_ms=50]] go on", true).as_bytes()).expect("a request");
     until(&mut stream, "data: {");
@@ -58,15 +59,15 @@ fn a_new_certificate_is_taken_while_a_stream_runs() {
     assert_eq!(first, house.lies());
     let mut idle = house.tls();
 
-    house.authority.issue(house.folder.path(), -DAY, 90 * DAY);
-    house.signal("HUP");
-    house.line("the certificate was read again");
+    house.authority.issue(house.program.folder(), -DAY, 90 * DAY);
+    house.running.signal("HUP");
+    house.running.line("the certificate was read again");
     assert!(house.shown() == house.lies() && house.shown() != first);
 
     let second = house.shown();
-    fs::write(house.folder.path().join("key.pem"), "no key").expect("our own file");
-    house.signal("HUP");
-    let line = house.line("the old certificate stays in use");
+    fs::write(house.program.folder().join("key.pem"), "no key").expect("our own file");
+    house.running.signal("HUP");
+    let line = house.running.line("the old certificate stays in use");
     assert!(line.contains("server.key_path (key.pem): holds no private key in PEM"), "{line}");
     assert_eq!(house.shown(), second);
 
@@ -133,11 +134,7 @@ fn a_client_that_leaves_is_noticed_under_tls() {
     stream.write_all(chat("[[chunks=2000 delay_ms=20]] go on", true).as_bytes()).expect("a request");
     until(&mut stream, "data: {");
     drop(stream);
-    let began = Instant::now();
-    while house.simulator.control().closed_early().is_empty() {
-        assert!(began.elapsed() < Duration::from_secs(5), "the upstream call goes on");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    wait_until("the upstream call to end", || !house.simulator.control().closed_early().is_empty());
 }
 
 #[test]
@@ -150,30 +147,33 @@ fn an_idle_connection_does_not_hold_up_the_end() {
     stream.write_all(chat("[[chunks=20 delay_ms=50]] go on", true).as_bytes()).expect("a request");
     until(&mut stream, "data: {");
     let began = Instant::now();
-    house.signal("TERM");
+    house.running.signal("TERM");
     assert!(the_rest(stream).contains("data: [DONE]"), "the stream was cut");
-    assert_eq!(house.ended(), Some(0));
+    assert_eq!(house.running.ended(), 0);
     assert!(began.elapsed() < Duration::from_secs(10), "it took {:?}", began.elapsed());
 }
 
 #[test]
 fn the_health_check_speaks_https() {
     let mut house = House::open();
-    assert_eq!(house.run("healthcheck").status.code(), Some(0));
-    house.signal("TERM");
-    assert_eq!(house.ended(), Some(0));
-    assert_eq!(house.run("healthcheck").status.code(), Some(1));
+    let port = house.address.port().to_string();
+    let check = |house: &House| house.program.run(&["healthcheck", "--port", &port]).code;
+    assert_eq!(check(&house), 0);
+    house.running.signal("TERM");
+    assert_eq!(house.running.ended(), 0);
+    assert_eq!(check(&house), 1);
 }
 
 #[test]
 fn a_bad_certificate_ends_the_start_with_every_fault() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = |name: &str| folder.path().join(name);
+    let program = program();
+    let folder = program.folder();
+    let path = |name: &str| folder.join(name);
     let complaint = |command: &[&str]| {
-        let output = program(folder.path(), "http://127.0.0.1:9", 0, command).output().expect("it runs");
-        assert_eq!(output.status.code(), Some(78), "{output:?}");
+        let ended = program.run(command);
+        assert_eq!(ended.code, 78, "{ended:?}");
         assert!(!path("openrouter_proxy.db").exists(), "the database was touched");
-        String::from_utf8(output.stderr).expect("text")
+        ended.err
     };
     for command in [&["serve"], &["config", "check"] as &[&str]] {
         let _ = fs::remove_file(path("cert.pem"));
@@ -183,9 +183,9 @@ fn a_bad_certificate_ends_the_start_with_every_fault() {
             "openrouter-proxy: server.cert_path (cert.pem): cannot be read: No such file or directory (os error 2)\n\
              server.key_path (key.pem): the file is empty\n"
         );
-        Authority::new().issue(folder.path(), -2 * DAY, -DAY);
+        Authority::new().issue(folder, -2 * DAY, -DAY);
         let expired = fs::read(path("cert.pem")).expect("our own file");
-        Authority::new().issue(folder.path(), -DAY, DAY);
+        Authority::new().issue(folder, -DAY, DAY);
         fs::write(path("cert.pem"), expired).expect("our own file");
         let text = complaint(command);
         let lines: Vec<&str> = text.lines().collect();
@@ -193,8 +193,6 @@ fn a_bad_certificate_ends_the_start_with_every_fault() {
         assert!(lines[0].contains("server.cert_path (cert.pem): the certificate ended at "), "{text}");
         assert!(lines[1].starts_with("server.key_path (key.pem): the private key does not belong"), "{text}");
     }
-    Authority::new().issue(folder.path(), -DAY, DAY);
-    let good =
-        program(folder.path(), "http://127.0.0.1:9", 0, &["config", "check"]).output().expect("it runs");
-    assert_eq!(good.status.code(), Some(0), "{good:?}");
+    Authority::new().issue(folder, -DAY, DAY);
+    assert_eq!(program.run(&["config", "check"]).code, 0);
 }

@@ -278,9 +278,11 @@ fn only_what_is_on_the_lists_goes_up() {
     names.sort();
     let expected = [
         "accept",
+        "accept-encoding",
         "authorization",
         "content-length",
         "content-type",
+        "date",
         "host",
         "http-referer",
         "user-agent",
@@ -292,6 +294,7 @@ fn only_what_is_on_the_lists_goes_up() {
         found.map(|(_, value)| value.as_str()).unwrap_or_default()
     };
     assert_eq!(value("authorization"), "…0001");
+    assert_eq!((value("accept"), value("accept-encoding")), ("*/*", "identity"));
     assert_eq!(value("host"), house.simulator.address().to_string());
     assert_eq!(value("http-referer"), "https://client.example");
     assert_eq!(value("x-title"), "the client's");

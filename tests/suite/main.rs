@@ -3,6 +3,9 @@
 //! `floors` and `papers` read the sources and the documents and need no running program; the others
 //! follow whole journeys through the proxy and the simulator, with what is in `support`.
 
+mod admin;
+mod commands;
+mod earlier;
 mod endings;
 mod failover;
 mod floors;
@@ -12,6 +15,7 @@ mod limits;
 mod models;
 mod papers;
 mod relay;
+mod restart;
 mod rules;
 mod scan;
 mod support;

@@ -92,11 +92,11 @@ impl Tls {
 }
 
 fn ending(what: &str, ends: Timestamp, now: Timestamp) -> Option<String> {
-    let (left, at) = (ends.since(now), ends.rfc3339());
+    let at = ends.rfc3339();
     if now >= ends {
         Some(format!("{what} ended at {at}; renew it"))
-    } else if left <= SOON {
-        Some(format!("{what} ends in {} days, at {at}; renew it", left.as_secs() / 86_400))
+    } else if ends.since(now) <= SOON {
+        Some(format!("{what} ends soon, at {at}; renew it"))
     } else {
         None
     }

@@ -238,14 +238,11 @@ fn the_end_is_announced_and_so_is_a_key_that_all_can_read() {
     assert_eq!(tls.warnings().len(), 0);
     files.clock.turn(Duration::from_secs(86_400 * 13 / 2));
     let warned = tls.warnings().concat();
-    assert!(
-        warned.ends_with("the certificate ends in 13 days, at 2026-10-11T14:13:20Z; renew it"),
-        "{warned}"
-    );
+    assert!(warned.ends_with("the certificate ends soon, at 2026-10-11T14:13:20Z; renew it"), "{warned}");
     files.clock.turn(Duration::from_secs(86_400 * 20));
     let warned = tls.warnings();
     assert!(warned[0].ends_with("the certificate ended at 2026-10-11T14:13:20Z; renew it"), "{warned:?}");
-    assert!(warned[1].contains("an intermediate certificate ends in 3 days"), "{warned:?}");
+    assert!(warned[1].contains("an intermediate certificate ends soon"), "{warned:?}");
     fs::set_permissions(files.path("key.pem"), fs::Permissions::from_mode(0o644)).expect("our own file");
     assert!(tls.warnings()[2].ends_with("everybody on this machine can read the private key; chmod 600"));
 }

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import OpenAI from "openai";
 
-export const { BASE_URL, SPENT_URL, SIMULATOR_URL, API_KEY } = process.env;
+export const { BASE_URL, SPENT_URL, SECURE_URL, SIMULATOR_URL, API_KEY } = process.env;
 
 export const MODEL = "openai/gpt-oss-20b:free";
 export const PAID_MODEL = "openai/gpt-4o";

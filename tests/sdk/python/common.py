@@ -1,7 +1,7 @@
 """What the tests share: clients of the running proxy, and what the simulator is known to answer.
 
 `run.sh` sets BASE_URL (the data plane with /v1), API_KEY (its password), SPENT_URL (a second proxy whose
-only key has spent its day) and SIMULATOR_URL. The official package is used unmodified but for its base URL.
+only key has spent its day), SECURE_URL (a third, with HTTPS, whose authority SSL_CERT_FILE holds) and SIMULATOR_URL. The official package is used unmodified but for its base URL.
 """
 
 import json
@@ -14,6 +14,7 @@ from openai import AsyncOpenAI, OpenAI
 
 BASE_URL = os.environ["BASE_URL"]
 SPENT_URL = os.environ["SPENT_URL"]
+SECURE_URL = os.environ["SECURE_URL"]
 SIMULATOR_URL = os.environ["SIMULATOR_URL"]
 API_KEY = os.environ["API_KEY"]
 

@@ -1,6 +1,7 @@
-//! What the tests of HTTPS share: an authority and its certificates, the program as a process that speaks
-//! HTTPS in front of a simulator, and a TLS client of OpenSSL.
+//! What the tests of HTTPS share: an authority and its certificates, the program with HTTPS in front of a
+//! simulator, and a TLS client of OpenSSL.
 
+use crate::support::{self, CHAT, PASSWORD, PATIENCE, Program, Running};
 use openrouter_proxy::simulator::{Options, Simulator};
 use openssl::asn1::Asn1Time;
 use openssl::bn::{BigNum, MsbOption};
@@ -12,16 +13,9 @@ use openssl::ssl::{HandshakeError, SslConnector, SslMethod, SslStream, SslVersio
 use openssl::x509::extension::{BasicConstraints, SubjectAlternativeName};
 use openssl::x509::{X509, X509Builder, X509Name};
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
-use tempfile::TempDir;
-
-/// Long enough for anything that is going to happen on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(20);
 
 const DAY: i64 = 86_400;
 
@@ -83,80 +77,36 @@ fn unsigned(name: &str, key: &PKey<Private>, begins: i64, ends: i64) -> X509Buil
     builder
 }
 
-/// The program in a folder of its own, with no variables but those it needs.
-pub fn program(folder: &Path, upstream: &str, port: u16, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_openrouter-proxy"));
-    command.current_dir(folder).env_clear().args(arguments);
-    command.args(["--https", "--cert-path", "cert.pem", "--key-path", "key.pem"]);
-    command.env("SERVER_HOST", "127.0.0.1").env("SERVER_PORT", port.to_string()).env("ADMIN_PORT", "0");
-    command.env("OPENROUTER_API_URL", upstream).env("OPENROUTER_API_KEY", "sk-or-v1-sim-good-1");
-    command.env("ACCESS_PASSWORD", "a password");
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
+/// The program with HTTPS switched on, and its files where they will be.
+pub fn program() -> Program {
+    let files = [("SERVER_CERT_PATH", "cert.pem"), ("SERVER_KEY_PATH", "key.pem")];
+    files
+        .iter()
+        .fold(Program::new().set("SERVER_HTTPS", "true"), |program, (name, file)| program.set(name, file))
 }
 
-/// A proxy that speaks HTTPS, with its simulator. Dropping it kills it.
+/// A proxy that speaks HTTPS, with its simulator.
 pub struct House {
     pub authority: Authority,
-    pub folder: TempDir,
     pub simulator: Simulator,
+    pub program: Program,
+    pub running: Running,
     pub address: SocketAddr,
-    child: Child,
-    lines: Receiver<String>,
 }
 
 impl House {
     pub fn open() -> House {
-        let (authority, folder) = (Authority::new(), tempfile::tempdir().expect("a folder"));
-        authority.issue(folder.path(), -DAY, 90 * DAY);
         let simulator = Simulator::start(Options::default()).expect("a simulator");
-        let mut child =
-            program(folder.path(), &simulator.base_url(), 0, &["serve"]).spawn().expect("the program starts");
-        let (tell, lines) = channel();
-        let (out, err) = (child.stdout.take().expect("a pipe"), child.stderr.take().expect("a pipe"));
-        for pipe in [Box::new(out) as Box<dyn Read + Send>, Box::new(err)] {
-            let tell = tell.clone();
-            std::thread::spawn(move || {
-                for line in BufReader::new(pipe).lines().map_while(Result::ok) {
-                    let _ = tell.send(line);
-                }
-            });
-        }
-        let address = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut house = House { authority, folder, simulator, address, child, lines };
-        let line = house.line("clients connect to ");
-        let address = line.split("https://").nth(1).and_then(|rest| rest.split('/').next());
-        house.address = address.and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("{line:?}"));
-        house
-    }
-
-    /// Waits for a line with `words`, on either stream.
-    pub fn line(&self, words: &str) -> String {
-        let mut seen = Vec::new();
-        while let Ok(line) = self.lines.recv_timeout(PATIENCE) {
-            if line.contains(words) {
-                return line;
-            }
-            seen.push(line);
-        }
-        panic!("no line with {words:?} in {seen:#?}")
-    }
-
-    pub fn signal(&self, name: &str) {
-        let command = format!("kill -{name} {}", self.child.id());
-        assert!(Command::new("sh").args(["-c", &command]).status().is_ok_and(|status| status.success()));
-    }
-
-    /// Waits for its end; its exit code.
-    pub fn ended(&mut self) -> Option<i32> {
-        self.child.wait().expect("its status").code()
-    }
-
-    /// Runs another command with the same files and port.
-    pub fn run(&self, command: &str) -> Output {
-        let mut command =
-            program(self.folder.path(), &self.simulator.base_url(), self.address.port(), &[command]);
-        command.output().expect("the program runs")
+        let program = program()
+            .set("OPENROUTER_API_URL", &simulator.base_url())
+            .set("OPENROUTER_API_KEY", &support::key("good", 1))
+            .set("ACCESS_PASSWORD", PASSWORD);
+        let authority = Authority::new();
+        authority.issue(program.folder(), -DAY, 90 * DAY);
+        let mut running = program.start(&["serve"]);
+        assert!(running.line("clients connect to ").contains(" https://"));
+        let address = running.address("clients connect to ");
+        House { authority, simulator, program, running, address }
     }
 
     pub fn tcp(&self) -> TcpStream {
@@ -196,30 +146,15 @@ impl House {
 
     /// What lies in the folder as the certificate.
     pub fn lies(&self) -> Vec<u8> {
-        fs::read(self.folder.path().join("cert.pem")).expect("a certificate")
-    }
-}
-
-impl Drop for House {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        fs::read(self.program.folder().join("cert.pem")).expect("a certificate")
     }
 }
 
 /// A chat request whose one message is `text`; the connection is to end with it.
 pub fn chat(text: &str, stream: bool) -> String {
-    let body = serde_json::json!({
-        "model": "z-ai/glm-4.5-air:free",
-        "stream": stream,
-        "messages": [{"role": "user", "content": text}],
-    })
-    .to_string();
-    format!(
-        "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer a password\r\n\
-         Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-        body.len()
-    )
+    let body = support::chat(text, stream).to_string();
+    let call = support::Call::post(CHAT, body).header("Connection", "close");
+    call.head(call.body.len()) + &String::from_utf8_lossy(&call.body)
 }
 
 /// Sends a request and reads all that comes until the other side ends the connection in order.

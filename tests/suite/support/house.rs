@@ -3,7 +3,6 @@
 
 use super::{Answer, Call, Wire, wait_for, wait_until};
 use openrouter_proxy::app::{App, StartError, Stop, open_store};
-use openrouter_proxy::catalog::Refreshed;
 use openrouter_proxy::config::sources::Sources;
 use openrouter_proxy::config::{Settings, load};
 use openrouter_proxy::data_plane::Shared;
@@ -16,6 +15,7 @@ use serde_json::Value;
 use std::net::SocketAddr;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
+use std::time::Instant;
 use tempfile::TempDir;
 
 /// What clients send as their key.
@@ -165,14 +165,23 @@ impl House {
     pub fn stop(&mut self) {
         let Some(app) = self.app.take() else { return };
         wait_until("open requests to end", || {
-            app.shared.gate.inside() == 0 && app.shared.pool.view().keys.iter().all(|key| key.in_flight == 0)
+            let view = block_on(app.shared.pool.look());
+            app.shared.gate.inside() == 0 && view.keys.iter().all(|key| key.in_flight == 0)
         });
         wait_until("the simulator's requests to end", || self.control().open().0 == 0);
-        app.stop.ask();
+        if !app.shared.gate.is_draining() {
+            app.stop.ask();
+        }
         wait_until("the proxy to stop", || app.thread.is_finished());
         app.thread.join().expect("no panic").expect("an orderly end");
         assert_eq!(app.shared.usage.waiting(), 0, "usage rows were left behind");
         wait_until("the proxy's connections to close", || self.control().open().1 == 0);
+    }
+
+    /// Asks the proxy to stop, and gives the moment.
+    pub fn ask_to_stop(&self) -> Instant {
+        self.app().stop.ask();
+        Instant::now()
     }
 
     fn app(&self) -> &Running {
@@ -215,8 +224,8 @@ impl House {
     }
 
     /// Fetches the model list now.
-    pub fn refresh_models(&self) -> Result<Refreshed, String> {
-        block_on(self.shared().catalog.refresh())
+    pub fn refresh_models(&self) -> Result<(), String> {
+        block_on(self.shared().catalog.refresh()).map(|_| ())
     }
 
     /// Attempts that reached the simulator with any key.
@@ -224,10 +233,10 @@ impl House {
         self.control().keys().values().map(|key| key.attempts).sum()
     }
 
-    /// The keys as the operator sees them, at this moment and not a moment ago.
+    /// The keys as the operator sees them, once every attempt has ended.
     pub fn keys(&self) -> Vec<KeyView> {
-        wait_for("a view without requests", || {
-            let view = self.shared().pool.view();
+        wait_for("attempts to end", || {
+            let view = block_on(self.shared().pool.look());
             view.keys.iter().all(|key| key.in_flight == 0).then_some(view.keys)
         })
     }

@@ -9,9 +9,9 @@ mod process;
 mod sse;
 mod wire;
 
-pub use house::{House, Options, PASSWORD, spawn};
+pub use house::{House, Options, PASSWORD, all_rows, spawn};
 pub use process::{Program, Running};
-pub use sse::{data, error_events, events, json_events, text, usage, without_leading_comments};
+pub use sse::{error_events, events, json_events, text, usage, without_leading_comments};
 pub use wire::{Answer, Call, Wire};
 
 use serde_json::{Value, json};

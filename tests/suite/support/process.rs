@@ -36,6 +36,18 @@ impl Program {
         Program { folder, variables: variables.into() }
     }
 
+    /// In a new folder, with the operator's port free and nothing else given: as people run it.
+    pub fn bare() -> Program {
+        let folder = tempfile::tempdir().expect("a folder");
+        Program { folder, variables: BTreeMap::from([("ADMIN_PORT".to_owned(), "0".to_owned())]) }
+    }
+
+    /// With a file in its folder.
+    pub fn file(self, name: &str, text: &str) -> Program {
+        std::fs::write(self.folder().join(name), text).expect("a file");
+        self
+    }
+
     /// With one more variable.
     pub fn set(mut self, variable: &str, value: &str) -> Program {
         self.variables.insert(variable.to_owned(), value.to_owned());
@@ -120,11 +132,11 @@ impl Running {
     /// The address in the line with `words`.
     pub fn address(&mut self, words: &str) -> SocketAddr {
         let line = self.line(words);
-        let address = line.split("http://").nth(1).and_then(|rest| rest.split('/').next());
+        let address = line.split("://").nth(1).and_then(|rest| rest.split('/').next());
         address.and_then(|address| address.parse().ok()).unwrap_or_else(|| panic!("no address in {line:?}"))
     }
 
-    /// Sends it a signal: `TERM`, `INT` or `KILL`.
+    /// Sends it a signal: `TERM`, `INT`, `HUP` or `KILL`.
     pub fn signal(&self, name: &str) {
         let command = format!("kill -{name} {}", self.child.id());
         assert!(Command::new("sh").args(["-c", &command]).status().is_ok_and(|status| status.success()));

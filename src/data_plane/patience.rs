@@ -1,0 +1,108 @@
+//! How long a stream may go on: until it falls silent, its time is over, or the program ends.
+
+use crate::keypool::Ending;
+use crate::upstream::fault::TransportFault;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// Why a stream does not go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Broken {
+    /// The upstream failed.
+    Upstream(TransportFault),
+    /// The program ends.
+    Stopping,
+}
+
+impl Broken {
+    /// The code of the error event.
+    pub fn code(self) -> u16 {
+        match self {
+            Broken::Upstream(fault) if fault.is_timeout() => 504,
+            Broken::Upstream(_) => 502,
+            Broken::Stopping => 503,
+        }
+    }
+
+    /// The word in the row.
+    pub fn word(self) -> &'static str {
+        match self {
+            Broken::Upstream(fault) => fault.word(),
+            Broken::Stopping => "stopping",
+        }
+    }
+
+    /// What the client is told.
+    pub fn message(self) -> String {
+        match self {
+            Broken::Upstream(fault) => fault.to_string(),
+            Broken::Stopping => "this proxy is stopping; try again shortly".to_owned(),
+        }
+    }
+
+    /// How the lease is settled.
+    pub fn ending(self) -> Ending {
+        match self {
+            Broken::Upstream(_) => Ending::Broken,
+            Broken::Stopping => Ending::Abandoned,
+        }
+    }
+}
+
+/// The patience with one stream.
+pub struct Patience {
+    idle: Duration,
+    last_sign: Instant,
+    deadline: Instant,
+    timer: Pin<Box<Sleep>>,
+    stopping: Pin<Box<dyn Future<Output = ()>>>,
+}
+
+impl Patience {
+    /// For a stream that may be silent for `idle` and take `whole` from now on. It ends early when
+    /// `stopping` comes to pass.
+    pub fn new(idle: Duration, whole: Duration, stopping: impl Future<Output = ()> + 'static) -> Patience {
+        let now = Instant::now();
+        Patience {
+            idle,
+            last_sign: now,
+            deadline: now + whole,
+            timer: Box::pin(sleep_until(now + idle.min(whole))),
+            stopping: Box::pin(stopping),
+        }
+    }
+
+    /// The upstream sent something. Errors: too late.
+    pub fn sign(&mut self) -> Result<(), Broken> {
+        self.last_sign = Instant::now();
+        if self.last_sign < self.deadline { Ok(()) } else { Err(Broken::Upstream(TransportFault::Deadline)) }
+    }
+
+    /// From now on no more than `time` is left.
+    pub fn shorten(&mut self, time: Duration) {
+        self.deadline = self.deadline.min(Instant::now() + time);
+        self.timer.as_mut().reset(self.deadline);
+    }
+
+    /// Ready when it is over. The timer is only set anew when it fires, not at each sign.
+    pub fn poll(&mut self, context: &mut Context<'_>) -> Poll<Broken> {
+        if self.stopping.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Broken::Stopping);
+        }
+        while self.timer.as_mut().poll(context).is_ready() {
+            let now = Instant::now();
+            let idle_end = self.last_sign + self.idle;
+            if now >= self.deadline {
+                return Poll::Ready(Broken::Upstream(TransportFault::Deadline));
+            }
+            if now >= idle_end {
+                return Poll::Ready(Broken::Upstream(TransportFault::Idle));
+            }
+            self.timer.as_mut().reset(idle_end.min(self.deadline));
+        }
+        Poll::Pending
+    }
+}
