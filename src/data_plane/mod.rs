@@ -5,6 +5,7 @@
 
 pub mod access;
 mod admission;
+mod aside;
 mod attempt;
 mod body;
 mod ending;

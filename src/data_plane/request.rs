@@ -12,7 +12,7 @@ use super::outer::request_id;
 use super::patience::Broken;
 use super::record::Record;
 use super::shaping::bad_body;
-use super::{body, headers, relay};
+use super::{aside, body, headers, relay};
 use crate::domain::dialect::Dialect;
 use crate::domain::model::Catalog;
 use crate::shape::alias::set_model;
@@ -23,6 +23,7 @@ use crate::upstream::client::Call;
 use actix_web::http::Method;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
+use bytes::Bytes;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -86,9 +87,7 @@ async fn answer(
     let admitted = plane.access.check(request.headers()).await?;
     record.client(&admitted.client);
     let bytes = body::read(request, payload, plane.options.max_body_bytes).await?;
-    let document = Document::parse(bytes).map_err(bad_body)?;
-    note_what_is_asked(&document, record);
-    check::check(&document, dialect).map_err(bad_body)?;
+    let document = document(bytes, dialect, record).await?;
     let call = Call {
         method: Method::POST,
         path: dialect.path(),
@@ -107,6 +106,20 @@ async fn answer(
     };
     let (served, model) = wish.fulfil(record).await?;
     Ok(relay::Answer { served, dialect, model, place })
+}
+
+/// The body as a document that its endpoint can take.
+async fn document(bytes: Bytes, dialect: Dialect, record: &mut Record) -> Result<Document, ApiError> {
+    let long = aside::is_long(bytes.len());
+    let read = move || {
+        let document = Document::parse(bytes)?;
+        let checked = check::check(&document, dialect);
+        Ok((document, checked))
+    };
+    let (document, checked) = aside::run(long, read).await?.map_err(bad_body)?;
+    note_what_is_asked(&document, record);
+    checked.map_err(bad_body)?;
+    Ok(document)
 }
 
 /// What an admitted client asks for.

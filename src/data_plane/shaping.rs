@@ -1,8 +1,9 @@
 //! The shaping step of a request: the operator's rules and the output limit, for one model.
 //!
-//! Counting a long prompt takes milliseconds, so it leaves the worker thread; what upstream errors
+//! Long bodies are shaped and long prompts counted beside the worker thread; what upstream errors
 //! teach about a model's own count is remembered until the catalog is refreshed.
 
+use super::aside;
 use super::errors::ApiError;
 use crate::domain::dialect::Dialect;
 use crate::domain::model::{Catalog, Model};
@@ -16,8 +17,7 @@ use crate::shape::rules::Rules;
 use crate::shape::tokens;
 use bytes::Bytes;
 use std::collections::HashMap;
-use std::sync::Mutex;
-use tokio::task::spawn_blocking;
+use std::sync::{Arc, Mutex};
 
 /// A prompt of at most this many bytes is counted where it is: that takes well below a millisecond.
 const SHORT_PROMPT: u64 = 4 * 1024;
@@ -26,7 +26,7 @@ const SHORT_PROMPT: u64 = 4 * 1024;
 #[derive(Debug, Default)]
 pub struct Shaping {
     /// Providers and cache markers.
-    pub rules: Rules,
+    pub rules: Arc<Rules>,
     /// Names that stand for models.
     pub aliases: Aliases,
     /// Whether output limits are set and corrected.
@@ -46,7 +46,7 @@ pub struct Shaped {
 impl Shaping {
     /// With these rules.
     pub fn new(rules: Rules, aliases: Aliases, auto_max_tokens: bool) -> Shaping {
-        Shaping { rules, aliases, auto_max_tokens, margins: Mutex::default() }
+        Shaping { rules: Arc::new(rules), aliases, auto_max_tokens, margins: Mutex::default() }
     }
 
     /// Shapes `document` for the model `id`. With `limit_output`, its output limit too; `affordable`
@@ -55,22 +55,21 @@ impl Shaping {
     /// Errors: 400 when the prompt alone does not fit the model.
     pub async fn shape(
         &self,
-        mut document: Document,
+        document: Document,
         dialect: Dialect,
         id: &str,
         catalog: &Catalog,
         limit_output: bool,
         affordable: Option<u64>,
     ) -> Result<Shaped, ApiError> {
-        let model = catalog.get(id);
-        self.rules.apply(&mut document, dialect, id, model.map(AsRef::as_ref)).map_err(bad_body)?;
+        let margin = (self.auto_max_tokens && limit_output).then(|| self.margin(id, catalog));
+        let (rules, id, model) = (Arc::clone(&self.rules), id.to_owned(), catalog.get(id).cloned());
+        let long = aside::is_long(document.original_len());
+        let prepare = move || prepared(document, dialect, &rules, &id, model.as_deref(), margin);
+        let (mut document, found) = aside::run(long, prepare).await?.map_err(bad_body)?;
         let mut facts = None;
         let mut asked = 0;
-        if self.auto_max_tokens
-            && limit_output
-            && let Some(model) = model
-            && let Some(mut found) = self.facts(&document, dialect, model, catalog)?
-        {
+        if let Some(mut found) = found {
             found.affordable = affordable;
             if found.needs_count() {
                 found = counted(&document, dialect, found).await?;
@@ -84,17 +83,6 @@ impl Shaping {
             facts = Some(found);
         }
         Ok(Shaped { body: document.finish().slices().to_vec(), facts, asked })
-    }
-
-    fn facts(
-        &self,
-        document: &Document,
-        dialect: Dialect,
-        model: &Model,
-        catalog: &Catalog,
-    ) -> Result<Option<Facts>, ApiError> {
-        let margin = self.margin(&model.id, catalog);
-        Facts::of(document, dialect, model, &margin).map_err(bad_body)
     }
 
     fn margin(&self, model: &str, catalog: &Catalog) -> Margin {
@@ -127,17 +115,30 @@ impl Shaped {
     }
 }
 
-async fn counted(document: &Document, dialect: Dialect, facts: Facts) -> Result<Facts, ApiError> {
-    let limit = facts.count_limit();
-    let prompt = if facts.prompt <= SHORT_PROMPT {
-        tokens::count(document, dialect, limit)
-    } else {
-        let document = document.clone();
-        let counting = spawn_blocking(move || tokens::count(&document, dialect, limit));
-        // Without a count the byte length still bounds the prompt.
-        counting.await.unwrap_or(Ok(facts.prompt))
+/// The document by the operator's rules, and what its output limit is to be reckoned from, if a margin
+/// is given.
+fn prepared(
+    mut document: Document,
+    dialect: Dialect,
+    rules: &Rules,
+    id: &str,
+    model: Option<&Model>,
+    margin: Option<Margin>,
+) -> Result<(Document, Option<Facts>), BodyFault> {
+    rules.apply(&mut document, dialect, id, model)?;
+    let facts = match (model, margin) {
+        (Some(model), Some(margin)) => Facts::of(&document, dialect, model, &margin)?,
+        _ => None,
     };
-    Ok(facts.counted(prompt.map_err(bad_body)?))
+    Ok((document, facts))
+}
+
+async fn counted(document: &Document, dialect: Dialect, facts: Facts) -> Result<Facts, ApiError> {
+    let (document, limit) = (document.clone(), facts.count_limit());
+    let counting = aside::run(facts.prompt > SHORT_PROMPT, move || tokens::count(&document, dialect, limit));
+    // Without a count the byte length still bounds the prompt.
+    let prompt = counting.await.unwrap_or(Ok(facts.prompt)).map_err(bad_body)?;
+    Ok(facts.counted(prompt))
 }
 
 /// A 400 that names the field.

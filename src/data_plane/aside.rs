@@ -1,0 +1,51 @@
+//! Work on long bodies, beside the worker thread, which serves its other clients meanwhile.
+//!
+//! Looking through a megabyte takes one to two milliseconds each time, counting its tokens fifty or
+//! more (`docs/BENCHMARKS.md`). Short work stays where it is: handing it over costs more than it saves.
+
+use super::errors::{ApiError, Kind};
+use tokio::task::spawn_blocking;
+
+/// Looking through so many bytes takes less than a tenth of a millisecond.
+const SHORT_BODY: usize = 32 * 1024;
+
+/// Whether a body of so many bytes is better looked through beside the worker thread.
+pub fn is_long(bytes: usize) -> bool {
+    bytes > SHORT_BODY
+}
+
+/// What `work` gives: done here, or on a thread for blocking work if it is `long`.
+///
+/// Errors: 500 when the work panicked there; here a panic goes its usual way.
+pub async fn run<T: Send + 'static>(
+    long: bool,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, ApiError> {
+    if !long {
+        return Ok(work());
+    }
+    spawn_blocking(work).await.map_err(|error| {
+        log::error!("work on a body ended early: {error}");
+        let message = "this proxy failed; tell its operator the request id";
+        ApiError::new(500, Kind::Internal, "internal_error", message)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::thread;
+
+    #[tokio::test]
+    async fn only_long_work_leaves_the_thread() {
+        let here = thread::current().id();
+        assert_eq!(run(false, || thread::current().id()).await.expect("done"), here);
+        assert_ne!(run(true, || thread::current().id()).await.expect("done"), here);
+    }
+
+    #[tokio::test]
+    async fn a_panic_beside_is_an_error_here() {
+        let error = run(true, || panic!("on purpose")).await.err().map(|error| error.status);
+        assert_eq!(error, Some(500));
+    }
+}
