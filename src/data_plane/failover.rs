@@ -31,6 +31,10 @@ pub struct Errand {
     pub until: Instant,
     /// Whether a body that is too large for the upstream can be shaped anew.
     pub can_be_corrected: bool,
+    /// The most attempts that may count, for this errand.
+    pub max_attempts: u32,
+    /// Attempts of it that counted.
+    pub counted: u32,
 }
 
 /// An answer, and the lease it came by.
@@ -60,18 +64,19 @@ enum Last {
 /// One errand on its way through the keys.
 struct Search {
     ask: Ask,
-    counted: u32,
     last: Option<Last>,
+    /// Kept connections have turned out dead: only fresh ones from here on.
+    only_fresh: bool,
 }
 
 /// Tries until an answer has begun, or nothing is left to try.
 pub async fn serve(plane: &Plane, errand: &mut Errand, record: &mut Record) -> Result<Served, Failure> {
     let ask = Ask { model: errand.model.clone(), ..Ask::default() };
-    let mut search = Search { ask, counted: 0, last: None };
+    let mut search = Search { ask, last: None, only_fresh: false };
     loop {
         let lease = match plane.pool.lease(search.ask.clone()).await {
             Ok(lease) => lease,
-            Err(NoKey::AllTried) if search.may_go_round(plane, errand.until) => {
+            Err(NoKey::AllTried) if search.may_go_round(errand) => {
                 // Every key was tried and none is at fault: once more, a little later.
                 pause_before_again().await;
                 search.ask = Ask { tried: Vec::new(), only: None, ..search.ask };
@@ -80,13 +85,14 @@ pub async fn serve(plane: &Plane, errand: &mut Errand, record: &mut Record) -> R
             Err(NoKey::AllTried | NoKey::AllResting { .. }) if search.ask.only.take().is_some() => continue,
             Err(none) => return Err(nothing_left(&none, search.last, plane.clock.now())),
         };
-        let via = if search.ask.only.take() == Some(lease.key) { Via::Fresh } else { Via::Kept };
+        search.ask.only = None;
+        let via = if search.only_fresh { Via::Fresh } else { Via::Kept };
         record.attempt(&lease);
         match send(plane, errand, &lease.secret, via).await {
             Ok(begun) => return Ok(Served { lease: Some(lease), begun }),
             Err(setback) => search.learn(setback, lease, via, plane, errand)?,
         }
-        if search.counted >= plane.options.max_attempts || Instant::now() >= errand.until {
+        if errand.counted >= errand.max_attempts || Instant::now() >= errand.until {
             return Err(told(search.last, plane.clock.now()));
         }
     }
@@ -133,7 +139,7 @@ impl Search {
         lease: Lease,
         via: Via,
         plane: &Plane,
-        errand: &Errand,
+        errand: &mut Errand,
     ) -> Result<(), Failure> {
         let key = lease.key;
         let refusal = match setback {
@@ -141,13 +147,14 @@ impl Search {
                 // The kept connection was dead, which says nothing about the key: a fresh one, once.
                 lease.settle(Ending::Abandoned);
                 self.ask.only = Some(key);
+                self.only_fresh = true;
                 self.last = Some(Last::Broken(TransportFault::NoHead));
                 return Ok(());
             }
             Setback::Broken(fault) => {
                 lease.settle(if fault.was_never_sent() { Ending::NeverSent } else { Ending::Broken });
                 self.ask.tried.push(key);
-                self.counted += 1;
+                errand.counted += 1;
                 self.last = Some(Last::Broken(fault));
                 return Ok(());
             }
@@ -156,6 +163,8 @@ impl Search {
         if errand.can_be_corrected
             && matches!(refusal.status, 400 | 402)
             && let Some(overflow) = overflow::parse(&refusal.message)
+            // On a free model it means a negative balance: another account is the answer to that.
+            && !(errand.free && matches!(overflow, Overflow::Credits { .. }))
         {
             lease.settle(Ending::Abandoned);
             return Err(Failure::TooLarge(overflow));
@@ -166,7 +175,7 @@ impl Search {
             self.ask.refused.push(lease.account);
         }
         self.ask.tried.push(key);
-        self.counted += u32::from(!verdict.names_a_key());
+        errand.counted += u32::from(!verdict.names_a_key());
         lease.settle(Ending::Refused(verdict.clone()));
         let given_back = matches!(verdict.next, Next::GiveBack | Next::OtherModel);
         self.last = Some(Last::Refused(refusal, verdict));
@@ -174,13 +183,13 @@ impl Search {
     }
 
     /// Whether the same keys may be tried again: the setback was no key's fault and there is time.
-    fn may_go_round(&self, plane: &Plane, until: Instant) -> bool {
+    fn may_go_round(&self, errand: &Errand) -> bool {
         let no_keys_fault = match &self.last {
             Some(Last::Refused(_, verdict)) => verdict.next == Next::Again,
             Some(Last::Broken(_)) => true,
             None => false,
         };
-        no_keys_fault && self.counted < plane.options.max_attempts && Instant::now() < until
+        no_keys_fault && errand.counted < errand.max_attempts && Instant::now() < errand.until
     }
 }
 
@@ -213,6 +222,14 @@ fn nothing_left(none: &NoKey, last: Option<Last>, now: Timestamp) -> Failure {
 }
 
 fn resting_model(cause: &str, until: Option<Timestamp>, now: Timestamp) -> ApiError {
+    if cause == "model_gone" {
+        let message = "the upstream has no endpoint for this model at present; choose another";
+        return ApiError::new(404, Kind::NotFound, cause, message);
+    }
+    if cause == "model_gated" {
+        let message = "the upstream does not offer this model to this proxy; choose another";
+        return ApiError::new(403, Kind::Permission, cause, message);
+    }
     if matches!(cause, "provider_capacity" | "probing") {
         let message = "the model's providers are at capacity; try again later or use another model";
         return ApiError::new(429, Kind::RateLimit, cause, message).retry_at(until, now);
@@ -225,6 +242,10 @@ fn resting_keys(cause: &str, until: Option<Timestamp>, now: Timestamp) -> ApiErr
     if until.is_some() && is_limit(cause) {
         let message = "all upstream quota is used up for now; try again when it resets";
         return ApiError::new(429, Kind::RateLimit, cause, message).retry_at(until, now);
+    }
+    if matches!(cause, "data_policy" | "attestation_missing") {
+        let message = "no account of this proxy may use this model; choose another, or ask its operator";
+        return ApiError::new(404, Kind::NotFound, cause, message);
     }
     let message = "no upstream key can be used just now; the operator of this proxy can see why";
     ApiError::new(503, Kind::Overloaded, cause, message).retry_at(until, now)
@@ -253,11 +274,12 @@ fn is_limit(cause: &str) -> bool {
 fn told(last: Option<Last>, now: Timestamp) -> Failure {
     match last {
         Some(Last::Refused(refusal, verdict)) => {
-            let of_model = matches!(verdict.scope, Scope::Model | Scope::AccountModel);
+            let of_model =
+                matches!(verdict.scope, Scope::Model | Scope::AccountModel) || verdict.next == Next::Again;
             let error = refused(refusal, &verdict, now);
             if of_model { Failure::Model(error) } else { Failure::Final(error) }
         }
-        Some(Last::Broken(fault)) => Failure::Final(broken(fault)),
+        Some(Last::Broken(fault)) => Failure::Model(broken(fault)),
         None => {
             let message = "no upstream key can be used just now";
             Failure::Final(ApiError::new(503, Kind::Overloaded, "no_keys", message))
@@ -274,6 +296,7 @@ fn broken(fault: TransportFault) -> ApiError {
 /// the client's credential was wrong becomes one that says the upstream's was.
 fn refused(refusal: Refusal, verdict: &Verdict, now: Timestamp) -> ApiError {
     let status = match refusal.status {
+        _ if verdict.cause == "shut_out" => 503,
         400 | 403..=405 | 408..=451 | 500..=599 => refusal.status,
         402 => 503,
         _ => 502,

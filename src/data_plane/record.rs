@@ -95,6 +95,14 @@ impl Record {
         });
     }
 
+    /// The answer broke off before its count came: each event with content held about one token.
+    pub fn at_least(&mut self, content_events: u64) {
+        self.note(|row| {
+            let events = i64::try_from(content_events).unwrap_or(i64::MAX);
+            row.tokens.completion.get_or_insert(events);
+        });
+    }
+
     /// The request ended; `error_kind` says why, when it did not end well.
     pub fn finish(mut self, outcome: Outcome, error_kind: Option<&str>) {
         self.send(outcome, error_kind);

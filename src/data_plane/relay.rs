@@ -231,7 +231,6 @@ impl Relay {
         self.phase = Phase::Failed;
         self.patience.shorten(CLOSING_TIME);
         self.settle(Ending::Broken);
-        self.finish(Outcome::Truncated, Some("upstream_error"));
     }
 
     /// The upstream ended. Whether that was the end of the answer, only its content tells (A1).
@@ -274,6 +273,7 @@ impl Relay {
 
     /// Sends the marker that is still owed after an error event.
     fn over(&mut self) {
+        self.finish(Outcome::Truncated, Some("upstream_error"));
         let marker = ending::after_error(self.dialect);
         if !marker.is_empty() {
             self.ready.push_back(marker);
@@ -291,6 +291,9 @@ impl Relay {
     fn finish(&mut self, outcome: Outcome, error_kind: Option<&str>) {
         if let Some(mut record) = self.record.take() {
             record.seen(self.watch.seen());
+            if outcome != Outcome::Completed {
+                record.at_least(self.watch.seen().content_events);
+            }
             record.finish(outcome, error_kind);
         }
     }
@@ -329,6 +332,9 @@ impl Drop for Relay {
     /// Reached before the end only when the client left: nobody's failure, and its tokens count.
     fn drop(&mut self) {
         self.settle(Ending::Abandoned);
+        if self.phase == Phase::Failed {
+            self.finish(Outcome::Truncated, Some("upstream_error"));
+        }
         self.finish(Outcome::Cancelled, Some("client_left"));
     }
 }

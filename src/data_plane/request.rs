@@ -85,6 +85,7 @@ async fn answer(
     let place = plane.gate.enter()?;
     refuse_if_rows_pile_up(plane)?;
     let admitted = plane.access.check(request.headers()).await?;
+    refuse_pooled_key(&admitted, plane)?;
     record.client(&admitted.client);
     let bytes = body::read(request, payload, plane.options.max_body_bytes).await?;
     let document = document(bytes, dialect, record).await?;
@@ -139,9 +140,10 @@ impl Wish<'_> {
         let asked = self.document.string("model").unwrap_or_default();
         let models = self.plane.shaping.aliases.resolve(&asked);
         let mut left = models.len();
+        let mut counted = 0;
         for model in models {
             left -= 1;
-            match self.try_model(model, record).await {
+            match self.try_model(model, left > 0, &mut counted, record).await {
                 Ok(served) => return Ok((served, model.to_owned())),
                 Err(Failure::Model(_)) if left > 0 => {
                     log::debug!("{model} cannot answer for {asked}, the next one is tried");
@@ -155,7 +157,16 @@ impl Wish<'_> {
 
     /// Shapes the body for `model` and finds a key that gets an answer; a body that the upstream finds
     /// too large is shaped anew by the upstream's own figures, once.
-    async fn try_model(&self, model: &str, record: &mut Record) -> Result<Served, Failure> {
+    ///
+    /// `counted` are the attempts of this request so far; where a next model waits, this one gets no
+    /// more than half of what is left.
+    async fn try_model(
+        &self,
+        model: &str,
+        has_next: bool,
+        counted: &mut u32,
+        record: &mut Record,
+    ) -> Result<Served, Failure> {
         let catalog = self.plane.catalog.get();
         let mut document = self.document.clone();
         set_model(&mut document, model);
@@ -164,6 +175,9 @@ impl Wish<'_> {
         }
         let free = catalog.get(model).is_some_and(|model| model.free);
         let limit_output = self.admitted.own_key.is_none();
+        let most = self.plane.options.max_attempts;
+        let left = most.saturating_sub(*counted).max(1);
+        let max_attempts = *counted + if has_next { left.div_ceil(2) } else { left };
         let shaping = &self.plane.shaping;
         let mut affordable = None;
         let mut corrected = false;
@@ -171,7 +185,8 @@ impl Wish<'_> {
             let shaped = shaping
                 .shape(document.clone(), self.dialect, model, &catalog, limit_output, affordable)
                 .await
-                .map_err(Failure::Final)?;
+                // Too long for this model may fit the next one.
+                .map_err(Failure::Model)?;
             let mut errand = Errand {
                 call: Call { body: shaped.body.clone(), ..self.call.clone() },
                 dialect: self.dialect,
@@ -179,6 +194,8 @@ impl Wish<'_> {
                 free,
                 until: self.until,
                 can_be_corrected: shaped.can_be_corrected() && !corrected,
+                max_attempts,
+                counted: *counted,
             };
             let served = match &self.admitted.own_key {
                 Some(key) => {
@@ -186,6 +203,7 @@ impl Wish<'_> {
                 }
                 None => failover::serve(self.plane, &mut errand, record).await,
             };
+            *counted = errand.counted;
             match served {
                 Err(Failure::TooLarge(overflow)) => {
                     affordable = shaping.learn(model, &shaped, &overflow);
@@ -194,6 +212,17 @@ impl Wish<'_> {
                 other => return other,
             }
         }
+    }
+}
+
+/// A key of the pool is not a client's own: it would leave the pool's counts and the free rule behind.
+fn refuse_pooled_key(admitted: &Admitted, plane: &Plane) -> Result<(), ApiError> {
+    match &admitted.own_key {
+        Some(key) if plane.pool.holds(&key.digest()) => {
+            let message = "this key belongs to the proxy itself; use your own, or the proxy's password";
+            Err(ApiError::new(401, Kind::Authentication, "invalid_api_key", message))
+        }
+        _ => Ok(()),
     }
 }
 

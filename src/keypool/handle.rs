@@ -4,7 +4,7 @@ use super::actor::{Edited, KeyPool, LeaseKey, Look, Settle, Shutdown};
 use super::pool::{Ask, Ending, NoKey, Pool, PoolView};
 use crate::domain::ids::{AccountId, KeyId};
 use crate::domain::published::Published;
-use crate::domain::secret::Secret;
+use crate::domain::secret::{Digest, Secret};
 use crate::domain::strategy::Strategy;
 use crate::domain::time::Clock;
 use crate::store::{Store, StoreError};
@@ -69,6 +69,11 @@ impl KeyPoolHandle {
     /// The pool as it is now: everything that was settled before counts.
     pub async fn look(&self) -> PoolView {
         self.address.send(Look).await.unwrap_or_default()
+    }
+
+    /// Whether the key with this digest is in the pool.
+    pub fn holds(&self, digest: &Digest) -> bool {
+        self.view.get().keys.iter().any(|key| key.digest == *digest)
     }
 
     /// How many keys may be used now.

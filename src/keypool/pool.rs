@@ -116,7 +116,7 @@ pub struct Pool {
     keys: Vec<Key>,
     strategy: Strategy,
     cooldowns: Cooldowns,
-    model_strikes: HashMap<String, u32>,
+    model_strikes: HashMap<String, Vec<KeyId>>,
     flights: HashMap<u64, Flight>,
     leases: u64,
     uses: HashMap<(KeyId, Day), (u32, Timestamp)>,

@@ -140,11 +140,12 @@ impl Document {
         if !self.is_changed() {
             return Shaped { slices: vec![self.body.as_bytes().clone()] };
         }
-        let mut patches = self.top.patches();
         // A member that was set or removed as a whole takes the edits inside it along.
         let gone: Vec<&Span> = self.top.changed_values().collect();
         let is_gone = |span: &Span| gone.iter().any(|all| all.start <= span.start && span.end <= all.end);
-        patches.extend(self.inner.iter().filter(|patch| !is_gone(&patch.span)).cloned());
+        let inner = self.inner.iter().filter(|patch| !is_gone(&patch.span)).cloned();
+        // Inner ones first: where a value ends, what closes it stands before what follows it.
+        let patches: Vec<Patch> = inner.chain(self.top.patches()).collect();
         Shaped { slices: cut(self.body.as_bytes(), patches) }
     }
 

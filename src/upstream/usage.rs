@@ -7,7 +7,11 @@ use serde_json::Value;
 /// From a `usage` object of any dialect.
 pub fn tokens(usage: &Value) -> TokenUsage {
     let number = |paths: &[&str]| paths.iter().find_map(|path| usage.pointer(path).and_then(whole));
-    let prompt = number(&["/prompt_tokens", "/input_tokens"]);
+    // Anthropic's `input_tokens` are those beside the cache, which is stated apart.
+    let beside = ["/cache_read_input_tokens", "/cache_creation_input_tokens"];
+    let cache: i64 = beside.iter().filter_map(|path| number(&[path])).fold(0, i64::saturating_add);
+    let prompt = number(&["/prompt_tokens"])
+        .or_else(|| number(&["/input_tokens"]).map(|tokens| tokens.saturating_add(cache)));
     let completion = number(&["/completion_tokens", "/output_tokens"]);
     TokenUsage {
         prompt,
@@ -67,7 +71,7 @@ mod tests {
             "input_tokens_details": {"cached_tokens": 3}, "output_tokens_details": {"reasoning_tokens": 5}}));
         let messages = tokens(&json!({"input_tokens": 21, "output_tokens": 7, "cache_read_input_tokens": 3}));
         assert_eq!(chat, responses);
-        assert_eq!((messages.total, messages.cached, messages.cost), (Some(28), Some(3), None));
+        assert_eq!((messages.prompt, messages.total, messages.cached), (Some(24), Some(31), Some(3)));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::{sse, usage};
 use crate::domain::dialect::Dialect;
 use crate::domain::usage::TokenUsage;
 use memchr::memmem;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -67,11 +67,11 @@ pub struct Watch {
 /// A chunk of chat or completions, or a whole answer of these.
 #[derive(Deserialize)]
 struct Chunk<'a> {
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "text")]
     id: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "text")]
     model: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "text")]
     provider: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     choices: Option<Vec<Choice<'a>>>,
@@ -83,14 +83,40 @@ struct Chunk<'a> {
 
 #[derive(Deserialize)]
 struct Choice<'a> {
-    #[serde(borrow, default, alias = "message")]
+    #[serde(borrow, default)]
     delta: Option<Delta<'a>>,
     #[serde(borrow, default)]
-    text: Option<&'a RawValue>,
+    message: Option<Delta<'a>>,
     #[serde(borrow, default)]
+    text: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "text")]
     finish_reason: Option<Cow<'a, str>>,
     #[serde(default)]
     error: Option<Value>,
+}
+
+impl Choice<'_> {
+    fn says_something(&self) -> bool {
+        let told = [&self.delta, &self.message].into_iter().flatten().any(Delta::says_something);
+        told || self.text.is_some_and(|text| !matches!(text.get(), "null" | "\"\""))
+    }
+}
+
+/// A text; of another kind it is read as missing, for nothing we act on depends on it.
+fn text<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cow<'a, str>>, D::Error> {
+    let raw = <&'a RawValue>::deserialize(deserializer)?;
+    Ok(serde_json::from_str::<Text<'a>>(raw.get()).ok().map(|text| text.0))
+}
+
+/// A borrowed text where it has no escapes.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// The error of a member `error`: null and `{}` say nothing.
+fn stated(error: &Option<Value>) -> Option<Value> {
+    error
+        .clone()
+        .filter(|error| !error.is_null() && error.as_object().is_none_or(|members| !members.is_empty()))
 }
 
 /// Any of these, when not empty, is something the client waits for.
@@ -188,10 +214,7 @@ impl Watch {
         if let Some(error) = error {
             return Sight::Error(error);
         }
-        let content = chunk.choices.iter().flatten().any(|choice| {
-            choice.delta.as_ref().is_some_and(Delta::says_something)
-                || choice.text.is_some_and(|text| !matches!(text.get(), "null" | "\"\""))
-        });
+        let content = chunk.choices.iter().flatten().any(Choice::says_something);
         if content { Sight::Content } else { Sight::Quiet }
     }
 
@@ -203,13 +226,13 @@ impl Watch {
         if let Some(stated) = &chunk.usage {
             self.seen.tokens = usage::merged(self.seen.tokens, usage::tokens(stated));
         }
-        let mut error = chunk.error.clone().filter(|error| !error.is_null());
+        let mut error = stated(&chunk.error);
         for choice in chunk.choices.iter().flatten() {
             if let Some(finish) = &choice.finish_reason {
                 self.seen.finish = Some(finish.clone().into_owned());
             }
             if error.is_none() {
-                error = choice.error.clone().filter(|error| !error.is_null());
+                error = stated(&choice.error);
             }
         }
         if error.is_none() && self.seen.finish.as_deref() == Some("error") {

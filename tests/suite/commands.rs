@@ -245,7 +245,7 @@ fn a_port_that_is_taken_ends_the_start() {
 
 #[test]
 fn the_demo_answers_as_it_says() {
-    let mut demo = Program::new().start(&["demo"]);
+    let mut demo = Program::new().start(&["demo", "--port", "0", "--admin-port", "0"]);
     let address = demo.address("curl http://");
     demo.line("Ctrl-C");
     for stream in [false, true] {

@@ -5,6 +5,7 @@ use crate::domain::ids::{AccountId, KeyId};
 use crate::domain::time::Timestamp;
 use crate::keypool::cooldown::Place;
 use crate::upstream::verdict::{Next, Pause, Scope, Verdict};
+use std::collections::HashSet;
 use std::time::Duration;
 
 /// The longest guessed rest.
@@ -12,9 +13,16 @@ const GUESSED_CAP: Duration = Duration::from_secs(300);
 /// How long a key is passed over after a failure that is not its fault: at first, and at most.
 const PATH_FIRST: Duration = Duration::from_secs(5);
 const PATH_CAP: Duration = Duration::from_secs(60);
+/// The longest rest of a model that a provider's word can cause.
+const MODEL_CAP: Duration = Duration::from_secs(900);
 /// A model rests once this many of its attempts in a row met an upstream failure: fewer may have
-/// been the luck of one key or one provider.
-const MODEL_STRIKES: u32 = 4;
+/// been the luck of one provider.
+const MODEL_STRIKES: usize = 4;
+/// And they must have been with two thirds of the keys, or with this many: fewer may have been the
+/// luck of some keys.
+const MODEL_KEYS: usize = 8;
+/// Of a model's strikes in a row this many are looked at.
+const STRIKES_KEPT: usize = 32;
 
 impl Pool {
     /// Takes back a lease and learns from its end. Returns the key that has to be stored as rejected.
@@ -72,13 +80,21 @@ impl Pool {
             Scope::Everything => Place::Everything,
             Scope::Path => Place::KeyPath(key),
             Scope::Model if verdict.next == Next::Again => {
-                let strikes = self.model_strikes.entry(model.clone()).or_insert(0);
-                *strikes += 1;
+                let enabled = self.keys.iter().filter(|key| key.record.enabled).count();
+                let strikes = self.model_strikes.entry(model.clone()).or_default();
+                strikes.push(key);
+                if strikes.len() > STRIKES_KEPT {
+                    strikes.remove(0);
+                }
+                let keys: HashSet<&KeyId> = strikes.iter().collect();
+                let enough = strikes.len() >= MODEL_STRIKES
+                    && (keys.len() >= MODEL_KEYS || keys.len() * 3 >= enabled * 2);
                 let path = Place::KeyPath(key);
                 self.cooldowns.rest_for(path, verdict.cause, PATH_FIRST, PATH_CAP, now);
-                if *strikes < MODEL_STRIKES {
+                if !enough {
                     return None;
                 }
+                self.model_strikes.remove(&model);
                 Place::Model(model)
             }
             Scope::Model => Place::Model(model),
@@ -87,6 +103,11 @@ impl Pool {
         match verdict.pause {
             Pause::None => {}
             Pause::For(first) => self.cooldowns.rest_for(place, verdict.cause, first, cap, now),
+            // What a provider says of its capacity is believed for a while, then probed.
+            Pause::Until(until) if verdict.scope == Scope::Model => {
+                let stated = until.since(now).min(MODEL_CAP);
+                self.cooldowns.rest_for(place, verdict.cause, stated, MODEL_CAP, now);
+            }
             Pause::Until(until) => self.cooldowns.rest_until(place, verdict.cause, Some(until)),
             Pause::Operator => {
                 self.cooldowns.rest_until(place, verdict.cause, None);

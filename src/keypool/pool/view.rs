@@ -2,6 +2,7 @@
 
 use super::{Key, Pool};
 use crate::domain::key::KeyRecord;
+use crate::domain::secret::Digest;
 use crate::domain::time::Timestamp;
 use crate::keypool::cooldown::{Place, Rest};
 
@@ -10,6 +11,8 @@ use crate::keypool::cooldown::{Place, Rest};
 pub struct KeyView {
     /// The key with its counts.
     pub record: KeyRecord,
+    /// What tells whether a credential is this key.
+    pub digest: Digest,
     /// Attempts under way.
     pub in_flight: u32,
     /// What keeps it from being used, if anything does.
@@ -41,6 +44,6 @@ impl Pool {
             .iter()
             .find_map(|place| self.cooldowns.get(place, now).cloned())
             .or_else(|| spent.then(|| Rest::stated("key_daily_limit", Some(now.day().end()))));
-        KeyView { record, in_flight: key.in_flight, rest }
+        KeyView { record, digest: key.secret.digest(), in_flight: key.in_flight, rest }
     }
 }

@@ -8,6 +8,8 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
 const DAY: Duration = Duration::from_secs(86_400);
+/// An interval that the message does not name is looked at again after this long.
+const HOUR: Duration = Duration::from_secs(3600);
 /// No stated end is believed beyond this: a day and an hour (`openrouter-api.md` 8.2).
 const LONGEST: Duration = Duration::from_secs(25 * 3600);
 /// Our clock and theirs differ a little; asking a moment too early costs a refusal.
@@ -24,7 +26,7 @@ pub(super) enum Rest {
     Day,
     /// The stated reset, else the next minute.
     Minute,
-    /// By the interval that the message names: day, week from Monday, month; else the operator.
+    /// By the interval that the message names: day, week from Monday, month; a total: the operator.
     Interval,
     /// Until the operator acts.
     Operator,
@@ -42,7 +44,8 @@ pub(super) fn pause(rest: Rest, refusal: &Refusal, now: Timestamp) -> Pause {
                 .unwrap_or_else(|| now.next_minute())
                 .after(MARGIN),
         ),
-        Rest::Interval => interval(&refusal.message, now).map_or(Pause::Operator, Pause::Until),
+        Rest::Interval if refusal.message.contains("total limit") => Pause::Operator,
+        Rest::Interval => interval(&refusal.message, now).map_or(Pause::For(HOUR), Pause::Until),
     }
 }
 

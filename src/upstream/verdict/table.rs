@@ -72,7 +72,9 @@ pub(super) const UNKNOWN: Row = row("upstream_error", |_| true, Scope::Path, sec
 pub(super) static ROWS: &[Row] = &[
     // 401
     row("missing_authorization", |f| f.status(401) && f.starts("missing authentication header"), Scope::Request, Rest::None, Next::GiveBack),
-    row("key_rejected", |f| f.status(401), Scope::Key, Rest::Operator, Next::OtherKey),
+    row("key_rejected", |f| f.status(401) && (f.starts("user not found") || f.starts("no auth credentials found")), Scope::Key, Rest::Operator, Next::OtherKey),
+    row("provider_rejected", |f| matches!(f.refusal.status, 401 | 402) && f.by_provider(), Scope::Model, secs(5), Next::Again),
+    row("key_refused", |f| f.status(401) && !f.refusal.is_page, Scope::Key, secs(600), Next::OtherKey),
     // 402, and the key limit that comes as a 403
     row("key_limit", |f| f.limit("openrouter_key_limit") || (f.status(403) && f.starts("key limit exceeded")), Scope::Key, Rest::Interval, Next::OtherKey),
     row("in_flight_budget", |f| f.limit("openrouter_in_flight_budget"), Scope::Account, secs(5), Next::OtherAccount),

@@ -88,7 +88,7 @@ fn each_row_has_its_signal() {
             error("more credits", limit("openrouter_key_limit")),
             "key_limit",
             Scope::Key,
-            Pause::Operator,
+            seconds(3600),
             Next::OtherKey,
         ),
         (
@@ -296,6 +296,22 @@ fn each_row_has_its_signal() {
         let verdict = judge(&refusal(status, &[], &body), true, now());
         let expected = (cause, scope, pause, next);
         assert_eq!((verdict.cause, verdict.scope, verdict.pause, verdict.next), expected, "{status} {body}");
+    }
+}
+
+#[test]
+fn only_openrouters_own_word_ends_a_key() {
+    let by_provider = error("Provider returned error", json!({"provider_name": "P"}));
+    let page = json!("<html>401</html>");
+    let other = error("Invalid API key", json!({}));
+    for (status, body, cause, pause) in [
+        (401, &by_provider, "provider_rejected", seconds(5)),
+        (402, &by_provider, "provider_rejected", seconds(5)),
+        (401, &page, "upstream_error", seconds(5)),
+        (401, &other, "key_refused", seconds(600)),
+    ] {
+        let verdict = judge(&refusal(status, &[], body), true, now());
+        assert_eq!((verdict.cause, verdict.pause), (cause, pause), "{status} {body}");
     }
 }
 

@@ -116,6 +116,19 @@ fn whole_answers_are_read() {
 }
 
 #[test]
+fn odd_members_do_not_make_an_answer_a_broken_one() {
+    let odd = [
+        json!({"id": 7, "provider": {"name": "P"}, "choices": [{"message": {"content": "a"}, "delta": {}, "finish_reason": 1}]}),
+        json!({"error": {}, "choices": [{"message": {"content": "a"}, "delta": null}]}),
+        json!({"error": null, "model": null, "choices": [{"text": "a"}]}),
+    ];
+    for body in odd {
+        let (seen, error) = whole(Dialect::Chat, body.to_string().as_bytes()).expect("an answer");
+        assert!(error.is_none() && !seen.is_empty_finish(), "{body}");
+    }
+}
+
+#[test]
 fn recorded_streams_end_as_their_names_say() {
     let Ok(folder) = std::fs::read_dir("../shared/fixtures/openrouter/stream") else {
         eprintln!("SKIPPED: the recorded streams are not beside this checkout");

@@ -1,7 +1,7 @@
 //! A whole answer at once: what it says of itself, and the error that may hide in its 200
 //! (`openrouter-api.md` section 6). Pure.
 
-use super::{Chunk, Delta, Seen, Watch, error_body, keep};
+use super::{Choice, Chunk, Seen, Watch, error_body, keep, stated, text};
 use crate::domain::dialect::Dialect;
 use crate::upstream::usage;
 use serde::Deserialize;
@@ -17,10 +17,7 @@ pub fn whole(dialect: Dialect, body: &[u8]) -> Option<(Seen, Option<Value>)> {
         Dialect::Chat | Dialect::Completions => {
             let chunk: Chunk<'_> = serde_json::from_slice(body).ok()?;
             let error = watch.note(&chunk);
-            let said = chunk.choices.iter().flatten().any(|choice| {
-                choice.delta.as_ref().is_some_and(Delta::says_something)
-                    || choice.text.is_some_and(|text| !matches!(text.get(), "null" | "\"\""))
-            });
+            let said = chunk.choices.iter().flatten().any(Choice::says_something);
             watch.seen.content_events = u64::from(said);
             Some((watch.seen, error))
         }
@@ -35,7 +32,7 @@ pub fn whole(dialect: Dialect, body: &[u8]) -> Option<(Seen, Option<Value>)> {
             let parts = [head.data, head.content, head.output];
             let said = parts.into_iter().flatten().any(|part| !matches!(part.get(), "null" | "[]"));
             seen.content_events = u64::from(said);
-            Some((seen, head.error.filter(|error| !error.is_null()).map(error_body)))
+            Some((seen, stated(&head.error).map(error_body)))
         }
     }
 }
@@ -43,15 +40,15 @@ pub fn whole(dialect: Dialect, body: &[u8]) -> Option<(Seen, Option<Value>)> {
 /// The outer members of a whole answer of the other dialects.
 #[derive(Deserialize)]
 struct Head<'a> {
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "text")]
     id: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "text")]
     model: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "text")]
     provider: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "text")]
     stop_reason: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "text")]
     status: Option<Cow<'a, str>>,
     #[serde(default)]
     usage: Option<Value>,
