@@ -118,7 +118,8 @@ fn garbage_is_closed() {
     {
         let mut stream = house.tcp();
         stream.write_all(bytes).expect("bytes");
-        stream.shutdown(std::net::Shutdown::Write).expect("our end");
+        // It may have closed already.
+        let _ = stream.shutdown(std::net::Shutdown::Write);
         let mut answer = Vec::new();
         // Whether it is an alert, nothing or a reset: it ends at once.
         let _ = stream.read_to_end(&mut answer);
