@@ -143,7 +143,7 @@ impl Pool {
         for StoredKey { record, secret } in stored {
             if let Some(reason) = &record.fault {
                 log::debug!("key {} is out of use: {reason}", record.id);
-                self.cooldowns.rest_until(Place::Key(record.id), "key_rejected", None);
+                self.cooldowns.rest_until(Place::Key(record.id), stored_cause(reason), None);
             } else if known.get(&record.id).is_some_and(|key| key.record.fault.is_some()) {
                 self.cooldowns.clear(&Place::Key(record.id));
             }
@@ -303,6 +303,11 @@ impl Pool {
     pub fn sweep(&mut self, now: Timestamp) {
         self.cooldowns.sweep(now);
     }
+}
+
+/// The cause that a stored fault stands for.
+fn stored_cause(fault: &str) -> &'static str {
+    ["key_limit", "key_cannot_infer"].into_iter().find(|cause| *cause == fault).unwrap_or("key_rejected")
 }
 
 /// Of two rests the one that ends first; one that waits for the operator ends last.
