@@ -57,6 +57,11 @@ pub enum Command {
     ConfigSchema,
     /// Ask a running server whether it is alive.
     Healthcheck,
+    /// Set another admin password.
+    ResetPassword {
+        /// Read it from the terminal or from standard input, instead of making one.
+        given: bool,
+    },
 }
 
 /// What to do with the upstream keys.
@@ -175,6 +180,10 @@ fn command(matches: &ArgMatches) -> Command {
             _ => Command::ConfigCheck,
         },
         Some(("healthcheck", _)) => Command::Healthcheck,
+        Some(("admin", own)) => match own.subcommand() {
+            Some((_, own)) => Command::ResetPassword { given: own.get_one::<String>("password").is_some() },
+            None => Command::Serve,
+        },
         _ => Command::Serve,
     }
 }
@@ -249,6 +258,8 @@ mod tests {
             ("config show", Command::ConfigShow),
             ("config schema", Command::ConfigSchema),
             ("healthcheck", Command::Healthcheck),
+            ("admin reset-password", Command::ResetPassword { given: false }),
+            ("admin reset-password -", Command::ResetPassword { given: true }),
         ] {
             assert_eq!(parsed(line).command, command, "{line}");
         }
@@ -303,6 +314,8 @@ mod tests {
             "keys remove one",
             "keys import --with-usage",
             "keys import keys.txt --from-sqlite old.db",
+            "admin",
+            "admin reset-password hunter2",
             "keys add k --daily-limit 0",
             "simulate --threads 0",
             "simulate --port x",

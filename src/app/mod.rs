@@ -10,10 +10,11 @@ mod stop;
 
 pub use certificate::check as check_certificate;
 pub use error::StartError;
-pub use password::NewPassword;
+pub use password::{NewPassword, generate as new_password};
 pub use stop::Stop;
 
 use crate::admin_plane;
+use crate::admin_plane::door::{Door, Hosts};
 use crate::catalog::{CatalogHandle, CatalogOptions};
 use crate::config::Settings;
 use crate::config::database::{Database, DatabaseUrl};
@@ -25,6 +26,7 @@ use crate::domain::key::NewKey;
 use crate::domain::secret::Secret;
 use crate::domain::time::Clock;
 use crate::keypool::KeyPoolHandle;
+use crate::ledger::Ledger;
 use crate::listener;
 use crate::listener::tls::Tls;
 use crate::shape::alias::Aliases;
@@ -85,7 +87,8 @@ impl App {
         let pool = KeyPoolHandle::start(store.clone(), strategy, clock.clone())?;
         let options = catalog_options(&settings.openrouter);
         let catalog = CatalogHandle::start(store.clone(), connection.clone(), options, clock.clone())?;
-        let usage = UsageHandle::start(store, clock.clone());
+        let usage = UsageHandle::start(store.clone(), clock.clone());
+        password::watch(password.clone(), store.clone());
         let shared = Arc::new(data_plane::Shared {
             options: data_options(settings),
             access: access(settings, &password),
@@ -96,8 +99,10 @@ impl App {
             usage: usage.clone(),
             clock: clock.clone(),
         });
+        let hosts = Hosts::new(settings.admin.host.clone(), settings.admin.public_origin.clone());
         let admin = admin_plane::Plane {
-            password,
+            door: Arc::new(Door::new(password, hosts, clock.clone())),
+            ledger: Ledger::new(store, clock.clone()),
             pool,
             catalog,
             usage,
@@ -320,6 +325,7 @@ fn data_server(
 fn admin_server(socket: TcpListener, plane: admin_plane::Plane) -> Result<Server, StartError> {
     let factory = move || {
         WebApp::new()
+            .wrap(from_fn(admin_plane::outer))
             .wrap(admin_plane::security_headers())
             .configure(|config| admin_plane::configure(config, &plane))
             .default_service(web::to(admin_plane::not_found))

@@ -4,4 +4,4 @@
 
 mod admin_password;
 
-pub use admin_password::{AdminPassword, Busy};
+pub use admin_password::{AdminPassword, Busy, Judged};

@@ -4,6 +4,7 @@
 //! or models, never keeps a secret in clear on disk, and never opens a sealed database with another
 //! secret key than its own.
 
+mod clear;
 mod connection;
 mod earlier;
 mod error;

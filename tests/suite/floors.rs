@@ -25,8 +25,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("keypool", TOOLS),
     ("catalog", TOOLS),
     ("usage", TOOLS),
+    ("ledger", &["domain", "store"]),
     ("data_plane", PLANES),
-    ("admin_plane", PLANES),
+    (
+        "admin_plane",
+        &["catalog", "config", "credentials", "domain", "keypool", "ledger", "upstream", "usage"],
+    ),
     (
         "app",
         &[
@@ -37,6 +41,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "data_plane",
             "domain",
             "keypool",
+            "ledger",
             "listener",
             "shape",
             "store",

@@ -4,6 +4,8 @@
 //! follow whole journeys through the proxy and the simulator, with what is in `support`.
 
 mod admin;
+mod admin_keys;
+mod admin_session;
 mod commands;
 mod earlier;
 mod endings;

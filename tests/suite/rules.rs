@@ -12,6 +12,9 @@ const MOST_LINES: usize = 400;
 
 /// Modules that decide and do nothing else, with all that is below them; `domain` and `shape` whole.
 const BRAINS: &[&[&str]] = &[
+    &["admin_plane", "door", "hosts"],
+    &["admin_plane", "door", "sessions"],
+    &["admin_plane", "door", "throttle"],
     &["catalog", "listing"],
     &["domain"],
     &["keypool", "cooldown"],
