@@ -69,12 +69,11 @@ pub struct Admin {
 
 impl Admin {
     pub(super) fn read(reader: &mut Reader<'_>, server: &Server) -> Admin {
-        let password: Option<Secret> = reader.optional(&PASSWORD);
-        let admin = Admin {
+        let mut admin = Admin {
             host: reader.get(&HOST),
             port: reader.get(&PORT),
-            weakness: password.as_ref().and_then(weakness),
-            password,
+            password: reader.optional(&PASSWORD),
+            weakness: None,
             public_origin: reader.optional(&PUBLIC_ORIGIN),
             static_dir: reader.optional(&STATIC_DIR),
         };
@@ -88,6 +87,7 @@ impl Admin {
             );
             reader.fault(&PORT, message);
         }
+        admin.weakness = admin.password.as_ref().and_then(weakness);
         admin.judge_password(reader);
         admin
     }
