@@ -85,7 +85,7 @@ impl App {
         let pool = KeyPoolHandle::start(store.clone(), strategy, clock.clone())?;
         let options = catalog_options(&settings.openrouter);
         let catalog = CatalogHandle::start(store.clone(), connection.clone(), options, clock.clone())?;
-        let usage = UsageHandle::start(store, clock.clone());
+        let usage = UsageHandle::start(store, settings.usage.retention_days, clock.clone());
         let shared = Arc::new(data_plane::Shared {
             options: data_options(settings),
             access: access(settings, &password),

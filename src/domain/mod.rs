@@ -2,8 +2,10 @@
 //!
 //! Knows nobody: no framework, no database, no network. The only room that reads the system clock.
 
+pub mod buckets;
 pub mod cache_control;
 pub mod dialect;
+pub mod forecast;
 pub mod ids;
 pub mod key;
 pub mod model;
@@ -12,3 +14,6 @@ pub mod secret;
 pub mod strategy;
 pub mod time;
 pub mod usage;
+pub mod usage_export;
+pub mod usage_query;
+pub mod usage_stats;
