@@ -8,6 +8,7 @@ pub mod grammar;
 use crate::config::table::rows;
 use crate::domain::ids::KeyId;
 use crate::domain::time::Timestamp;
+use crate::domain::usage_export::ExportFormat;
 use clap::ArgMatches;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -119,15 +120,6 @@ impl std::fmt::Debug for Input {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(if *self == Input::Stdin { "Stdin" } else { "Given(…)" })
     }
-}
-
-/// The form of an export.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ExportFormat {
-    /// One JSON object a line.
-    Jsonl,
-    /// Comma-separated values with a head line (RFC 4180).
-    Csv,
 }
 
 /// Parses a command line; the first argument is the program's name.

@@ -87,7 +87,7 @@ impl App {
             KeyPoolHandle::start(store.clone(), connection.clone(), pool_options(settings), clock.clone())?;
         let options = catalog_options(&settings.openrouter);
         let catalog = CatalogHandle::start(store.clone(), connection.clone(), options, clock.clone())?;
-        let usage = UsageHandle::start(store.clone(), clock.clone());
+        let usage = UsageHandle::start(store.clone(), settings.usage.retention_days, clock.clone());
         password::watch(password.clone(), store.clone());
         let shared = Arc::new(data_plane::Shared {
             options: data_options(settings),

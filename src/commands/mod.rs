@@ -27,8 +27,6 @@ enum CommandError {
     Store(#[from] StoreError),
     #[error("{0}")]
     Io(#[from] io::Error),
-    #[error("{0}")]
-    Csv(#[from] csv::Error),
     /// What was asked for cannot be done, or was not done in full.
     #[error("{0}")]
     Refused(String),

@@ -31,7 +31,6 @@ pub use listings::StoredListing;
 pub use password::PasswordHash;
 pub use seal::SecretKey;
 pub use secret_key::SecretKeySource;
-pub use usage::{UsageCursor, UsageOrder, UsageQuery};
 
 use connection::{AnyConnection, Pool};
 use diesel::prelude::*;

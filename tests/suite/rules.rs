@@ -27,6 +27,7 @@ const BRAINS: &[&[&str]] = &[
     &["upstream", "verdict"],
     &["upstream", "watch"],
     &["usage", "batch"],
+    &["usage", "retention"],
 ];
 
 /// One fault, told with its place.
