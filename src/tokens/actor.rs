@@ -11,6 +11,7 @@ use crate::store::{Store, StoreError, StoredToken};
 use actix::prelude::*;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
 /// How often counts go to the store.
@@ -27,6 +28,7 @@ pub struct TokenBook {
     book: Published<Book>,
     flushing: bool,
     flushes: u64,
+    waiting: Vec<oneshot::Sender<()>>,
     reloading: bool,
 }
 
@@ -50,7 +52,7 @@ pub struct Used(pub TokenId);
 #[rtype(result = "()")]
 pub struct Edited;
 
-/// Writes what is left to be written.
+/// Answers when the counts so far are stored, or could not be.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Flush;
@@ -67,7 +69,16 @@ impl TokenBook {
     pub fn new(counts: &[(TokenId, u64)], store: Store, clock: Clock, book: Published<Book>) -> TokenBook {
         let mut ledger = Ledger::default();
         ledger.learn(clock.now().day(), counts);
-        TokenBook { ledger, store, clock, book, flushing: false, flushes: 0, reloading: false }
+        TokenBook {
+            ledger,
+            store,
+            clock,
+            book,
+            flushing: false,
+            flushes: 0,
+            waiting: Vec::new(),
+            reloading: false,
+        }
     }
 
     fn now(&self) -> Moment {
@@ -80,15 +91,28 @@ impl TokenBook {
         }
         let uses = self.ledger.take_untold();
         if uses.is_empty() {
-            return;
+            return self.answer_waiting();
         }
         self.flushing = true;
         let writing = write(self.store.clone(), uses);
-        context.spawn(writing.into_actor(self).map(|unwritten, actor, _| {
+        context.spawn(writing.into_actor(self).map(|unwritten, actor, context| {
             actor.flushing = false;
             actor.flushes += 1;
             actor.ledger.put_back(&unwritten);
+            if !unwritten.is_empty() {
+                // Who waits is told now; the timer tries again.
+                actor.answer_waiting();
+            } else if !actor.waiting.is_empty() {
+                // Some may have come in while the others were written.
+                actor.flush(context);
+            }
         }));
+    }
+
+    fn answer_waiting(&mut self) {
+        for waiting in self.waiting.drain(..) {
+            let _ = waiting.send(());
+        }
     }
 
     fn reload(&mut self, context: &mut Context<TokenBook>) {
@@ -190,13 +214,14 @@ impl Handler<Edited> for TokenBook {
 }
 
 impl Handler<Flush> for TokenBook {
-    type Result = ResponseActFuture<TokenBook, ()>;
+    type Result = ResponseFuture<()>;
 
-    fn handle(&mut self, _: Flush, _: &mut Context<TokenBook>) -> Self::Result {
-        let writing = write(self.store.clone(), self.ledger.take_untold());
-        Box::pin(writing.into_actor(self).map(|unwritten, actor, _| {
-            actor.flushes += 1;
-            actor.ledger.put_back(&unwritten);
-        }))
+    fn handle(&mut self, _: Flush, context: &mut Context<TokenBook>) -> Self::Result {
+        let (sender, receiver) = oneshot::channel();
+        self.waiting.push(sender);
+        self.flush(context);
+        Box::pin(async move {
+            let _ = receiver.await;
+        })
     }
 }
