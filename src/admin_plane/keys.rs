@@ -9,8 +9,10 @@ use crate::domain::ids::KeyId;
 use crate::domain::key::{KeyRecord, NewKey};
 use crate::domain::secret::Secret;
 use crate::domain::time::Timestamp;
-use crate::keypool::PoolView;
+use crate::domain::cooldown::Place;
+use crate::keypool::{PoolView, Rest};
 use crate::ledger::{KeyChange, LedgerError};
+use crate::upstream::account::{KeyCheckFault, KeyInfo};
 use actix_web::http::header;
 use actix_web::web::{self, Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
@@ -56,6 +58,13 @@ pub fn routes() -> Vec<Route> {
             .says("Change a key.")
             .body(CHANGE)
             .gives::<Key>(200),
+        Route::post("/api/keys/{id}/check", || web::post().to(check))
+            .says("Ask OpenRouter about a key; one that it knows comes back into use.")
+            .gives::<Checked>(200)
+            .problems(&[502]),
+        Route::post("/api/keys/{id}/reset", || web::post().to(reset))
+            .says("End the rests of a key and of its account.")
+            .gives::<Key>(200),
         Route::delete("/api/keys/{id}", || web::delete().to(remove)).says("Remove a key; its history stays."),
     ]);
     routes
@@ -84,6 +93,23 @@ pub struct Key {
     resting: Option<Resting>,
 }
 
+/// What OpenRouter says of a key.
+#[derive(Serialize, JsonSchema)]
+struct Checked {
+    /// Whether OpenRouter knows the key.
+    valid: bool,
+    detail: String,
+    /// Whether its account never bought credits.
+    is_free_tier: Option<bool>,
+    /// Requests to free models today, and how many are allowed.
+    free_used: Option<u64>,
+    free_limit: Option<u64>,
+    /// USD that the key may still spend.
+    limit_remaining: Option<f64>,
+    expires_at: Option<String>,
+    key: Key,
+}
+
 /// Why something is not used just now.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Resting {
@@ -97,17 +123,31 @@ pub struct Resting {
     pub strikes: u32,
 }
 
+impl Resting {
+    /// A rest of `place`.
+    pub fn of(place: Place, rest: &Rest) -> Resting {
+        Resting {
+            place: place.to_string(),
+            cause: rest.cause.to_owned(),
+            until: rest.until.map(Timestamp::rfc3339),
+            strikes: rest.strikes,
+        }
+    }
+}
+
+/// Whether it is the key itself that rests, or its account.
+fn place_of_key(record: &KeyRecord, rest: &Rest, pool: &PoolView) -> Place {
+    let account = pool.accounts.iter().find(|account| account.record.id == record.account);
+    let of_account = account.and_then(|account| account.rest.as_ref()).is_some_and(|other| other == rest);
+    if of_account { Place::Account(record.account) } else { Place::Key(record.id) }
+}
+
 impl Key {
     /// `record` as it is stored, with what the pool knows beyond it.
     pub fn new(record: KeyRecord, pool: &PoolView) -> Key {
         let view = pool.keys.iter().find(|view| view.record.id == record.id);
         let rest = view.and_then(|view| view.rest.as_ref());
-        let resting = rest.map(|rest| Resting {
-            place: format!("key:{}", record.id),
-            cause: rest.cause.to_owned(),
-            until: rest.until.map(Timestamp::rfc3339),
-            strikes: rest.strikes,
-        });
+        let resting = rest.map(|rest| Resting::of(place_of_key(&record, rest, pool), rest));
         let state = match &resting {
             _ if !record.enabled => "disabled",
             Some(Resting { until: None, .. }) => "dead",
@@ -196,6 +236,31 @@ async fn remove(id: Path<String>, plane: Data<Plane>) -> Result<HttpResponse, Pr
     plane.pool.edited();
     log::info!("key {id} was removed");
     Ok(HttpResponse::NoContent().finish())
+}
+
+async fn check(id: Path<String>, plane: Data<Plane>) -> Result<HttpResponse, Problem> {
+    let id = key_id(&id)?;
+    let asked = plane.pool.check(id).await.ok_or_else(|| Problem::unknown("key"))?;
+    let (info, detail) = match asked {
+        Ok(info) => (Some(info), "OpenRouter knows this key".to_owned()),
+        Err(KeyCheckFault::Rejected) => (None, KeyCheckFault::Rejected.to_string()),
+        Err(fault) => return Err(Problem::new(502, format!("OpenRouter could not be asked: {fault}"))),
+    };
+    let record = plane.ledger.key(id, plane.clock.now().day()).await?;
+    let valid = info.is_some();
+    let KeyInfo { is_free_tier, free_used, free_limit, limit_remaining, expires_at, .. } =
+        info.unwrap_or_default();
+    let key = Key::new(record, &plane.pool.look().await);
+    Ok(json(200, &Checked { valid, detail, is_free_tier, free_used, free_limit, limit_remaining, expires_at, key }))
+}
+
+async fn reset(id: Path<String>, plane: Data<Plane>) -> Result<HttpResponse, Problem> {
+    let id = key_id(&id)?;
+    if !plane.pool.clear_key(id).await {
+        return Err(Problem::unknown("key"));
+    }
+    let record = plane.ledger.key(id, plane.clock.now().day()).await?;
+    Ok(json(200, &Key::new(record, &plane.pool.look().await)))
 }
 
 fn daily_limit(given: &Given) -> Option<u32> {

@@ -15,6 +15,7 @@ pub mod published;
 pub mod secret;
 pub mod strategy;
 pub mod time;
+pub mod token;
 pub mod usage;
 pub mod usage_export;
 pub mod usage_query;

@@ -9,6 +9,7 @@
 //! [`max_tokens::Facts::of`] with [`tokens::count`] where it is needed, [`max_tokens::Plan::apply`].
 
 pub mod alias;
+pub mod allowed;
 pub mod body;
 pub mod cache_control;
 pub mod check;
@@ -21,6 +22,7 @@ pub mod margin;
 pub mod max_tokens;
 mod near;
 pub mod overflow;
+mod pattern;
 mod prompt;
 pub mod provider;
 pub mod rules;

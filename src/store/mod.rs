@@ -21,6 +21,7 @@ mod settings;
 #[cfg(test)]
 mod testing;
 mod text;
+mod tokens;
 mod usage;
 
 pub use connection::Place;
@@ -31,6 +32,7 @@ pub use listings::StoredListing;
 pub use password::PasswordHash;
 pub use seal::SecretKey;
 pub use secret_key::SecretKeySource;
+pub use tokens::{StoredToken, TokenText};
 
 use connection::{AnyConnection, Pool};
 use diesel::prelude::*;
