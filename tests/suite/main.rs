@@ -5,7 +5,9 @@
 
 mod admin;
 mod admin_keys;
+mod admin_live;
 mod admin_session;
+mod admin_views;
 mod commands;
 mod earlier;
 mod endings;
