@@ -152,19 +152,6 @@ pub enum Ending {
     NeverSent,
 }
 
-impl Ending {
-    /// The word in metrics: one of few, since verdicts come from a table.
-    pub fn word(&self) -> &'static str {
-        match self {
-            Ending::Success => "success",
-            Ending::Refused(verdict) => verdict.cause,
-            Ending::Broken => "broken",
-            Ending::Abandoned => "abandoned",
-            Ending::NeverSent => "never_sent",
-        }
-    }
-}
-
 #[derive(Debug)]
 struct Key {
     record: KeyRecord,

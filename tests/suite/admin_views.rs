@@ -1,6 +1,7 @@
 //! What the operator sees: usage, overview, accounts, models, settings; and what can be changed there.
 
 use crate::support::{Answer, Call, House, MODEL, Options, chat, good_keys, spawn, wait_until};
+use openrouter_proxy::domain::time::Timestamp;
 use serde_json::{Value, json};
 
 fn get(house: &House, target: &str) -> Value {
@@ -30,7 +31,8 @@ fn requests_are_listed_filtered_and_exported() {
         let Some(cursor) = page["next_cursor"].as_str() else { break };
         target = format!("/api/usage?limit=3&cursor={cursor}");
     }
-    let times: Vec<&str> = seen.iter().filter_map(|row| row["time"].as_str()).collect();
+    let times: Vec<Timestamp> =
+        seen.iter().filter_map(|row| Timestamp::parse(row["time"].as_str()?)).collect();
     assert!(seen.len() == 8 && times.is_sorted_by(|one, other| one >= other), "{times:?}");
     for (filter, count) in [
         ("model=%3Dno/such", 1),
