@@ -19,12 +19,12 @@ use crate::config::Settings;
 use crate::config::database::{Database, DatabaseUrl};
 use crate::config::host::Host;
 use crate::config::openrouter::OpenRouter;
-use crate::credentials::AdminPassword;
+use crate::credentials::{AdminAsClient, AdminPassword};
 use crate::data_plane::{self, access::Access, shaping::Shaping};
 use crate::domain::key::NewKey;
 use crate::domain::secret::Secret;
 use crate::domain::time::Clock;
-use crate::keypool::KeyPoolHandle;
+use crate::keypool::{self, FreeLimits, KeyPoolHandle, PoolOptions};
 use crate::listener;
 use crate::listener::tls::Tls;
 use crate::shape::alias::Aliases;
@@ -32,6 +32,7 @@ use crate::shape::free_rule::FreeRule;
 use crate::shape::rules::Rules;
 use crate::shape::tokens;
 use crate::store::{Place, SecretKeySource, Store, StoreError};
+use crate::tokens::TokensHandle;
 use crate::upstream::client::Connection;
 use crate::usage::UsageHandle;
 use actix_web::dev::Server;
@@ -51,7 +52,7 @@ const LAST_WORDS: Duration = Duration::from_secs(3);
 /// The admin plane has nothing to drain.
 const ADMIN_SHUTDOWN_SECONDS: u64 = 2;
 
-/// The running program: two servers and three actors.
+/// The running program: two servers and four actors.
 pub struct App {
     data_address: SocketAddr,
     admin_address: SocketAddr,
@@ -81,18 +82,24 @@ impl App {
         let (password, new_password) = password::find(settings.admin.password.as_ref(), &store)?;
         add_configured_keys(&settings.openrouter.api_keys, &store, &clock)?;
 
-        let strategy = settings.proxy.load_balance_strategy;
-        let pool = KeyPoolHandle::start(store.clone(), strategy, clock.clone())?;
+        let pool =
+            KeyPoolHandle::start(store.clone(), connection.clone(), pool_options(settings), clock.clone())?;
         let options = catalog_options(&settings.openrouter);
         let catalog = CatalogHandle::start(store.clone(), connection.clone(), options, clock.clone())?;
+        let tokens = TokensHandle::start(store.clone(), clock.clone())?;
+        let admin_uses = AdminAsClient::new(clock.clone());
         let usage = UsageHandle::start(store, settings.usage.retention_days, clock.clone());
+        let mut access = access(settings, &password);
+        access.tokens = Some(tokens.clone());
+        access.admin_uses = Some(admin_uses.clone());
         let shared = Arc::new(data_plane::Shared {
             options: data_options(settings),
-            access: access(settings, &password),
+            access,
             shaping: shaping(settings)?,
             gate: data_plane::Gate::new(settings.server.max_in_flight),
             pool: pool.clone(),
             catalog: catalog.clone(),
+            tokens: tokens.clone(),
             usage: usage.clone(),
             clock: clock.clone(),
         });
@@ -100,6 +107,8 @@ impl App {
             password,
             pool,
             catalog,
+            tokens,
+            admin_uses,
             usage,
             clock,
             database: settings.database.url.to_string(),
@@ -159,6 +168,7 @@ impl App {
             let _ = tokio::time::timeout(LAST_WORDS, drained).await;
         }
         self.shared.usage.flush().await;
+        self.shared.tokens.flush().await;
         self.shared.pool.shut_down().await;
         admin.stop(false).await;
         ended
@@ -215,6 +225,15 @@ fn add_configured_keys(keys: &[Secret], store: &Store, clock: &Clock) -> Result<
     Ok(())
 }
 
+fn pool_options(settings: &Settings) -> keypool::Options {
+    let proxy = &settings.proxy;
+    let limits = FreeLimits { daily: proxy.free_daily_limit, minute: proxy.free_minute_limit };
+    keypool::Options {
+        pool: PoolOptions { strategy: proxy.load_balance_strategy, limits },
+        look_every: settings.openrouter.key_check_interval,
+    }
+}
+
 fn catalog_options(openrouter: &OpenRouter) -> CatalogOptions {
     CatalogOptions {
         free_suffix: openrouter.free_model_suffix.clone(),
@@ -231,6 +250,8 @@ fn data_options(settings: &Settings) -> data_plane::Options {
         free_rule: settings.proxy.free_models_only.then_some(rule),
         max_body_bytes: settings.server.max_body_bytes,
         max_attempts: settings.proxy.max_attempts,
+        session_affinity: settings.proxy.session_affinity,
+        queue_timeout: settings.proxy.queue_timeout,
         first_byte_timeout: openrouter.first_byte_timeout,
         idle_timeout: openrouter.idle_timeout,
         request_timeout: openrouter.request_timeout,

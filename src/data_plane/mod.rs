@@ -13,12 +13,14 @@ mod errors;
 mod failover;
 mod headers;
 mod health;
+mod key;
 mod models;
 mod outer;
 mod patience;
 mod record;
 mod relay;
 mod request;
+mod rights;
 mod routes;
 mod scrub;
 pub mod shaping;
@@ -31,6 +33,7 @@ use crate::catalog::CatalogHandle;
 use crate::domain::time::Clock;
 use crate::keypool::KeyPoolHandle;
 use crate::shape::free_rule::FreeRule;
+use crate::tokens::TokensHandle;
 use crate::upstream::client::{Client, Connection};
 use crate::usage::UsageHandle;
 use access::Access;
@@ -47,6 +50,10 @@ pub struct Options {
     pub max_body_bytes: usize,
     /// The most attempts that may have cost quota or reached a model.
     pub max_attempts: u32,
+    /// Whether the turns of one conversation prefer one account.
+    pub session_affinity: bool,
+    /// How long a request may wait for a key whose limit resets by then.
+    pub queue_timeout: Duration,
     /// To the head of an answer.
     pub first_byte_timeout: Duration,
     /// Between two chunks of an answer.
@@ -71,6 +78,8 @@ pub struct Shared {
     pub pool: KeyPoolHandle,
     /// The models.
     pub catalog: CatalogHandle,
+    /// The client tokens.
+    pub tokens: TokensHandle,
     /// The rows.
     pub usage: UsageHandle,
     /// The time.

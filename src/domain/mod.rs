@@ -2,8 +2,10 @@
 //!
 //! Knows nobody: no framework, no database, no network. The only room that reads the system clock.
 
+pub mod account;
 pub mod buckets;
 pub mod cache_control;
+pub mod cooldown;
 pub mod dialect;
 pub mod forecast;
 pub mod ids;

@@ -13,6 +13,7 @@ pub mod allowed;
 pub mod body;
 pub mod cache_control;
 pub mod check;
+pub mod conversation;
 use crate::domain::dialect;
 mod edit;
 pub mod free_rule;

@@ -3,7 +3,7 @@
 //! A text here never holds a secret, a password or a database URL: it ends up in logs and on pages.
 
 use super::earlier::EarlierError;
-use crate::domain::ids::{KeyId, TokenId};
+use crate::domain::ids::{AccountId, KeyId, TokenId};
 use crate::domain::token::TokenFault;
 use std::io;
 use std::path::PathBuf;
@@ -187,6 +187,12 @@ pub enum StoreError {
         /// Everything that is wrong with them.
         faults: Vec<TokenFault>,
     },
+    /// There is no account with this id.
+    #[error("there is no account {id}")]
+    UnknownAccount {
+        /// The id asked for.
+        id: AccountId,
+    },
     /// The cryptographic library failed.
     #[error("the cryptographic library failed to {0}: restart, and report it if it stays")]
     Crypto(&'static str),
@@ -212,6 +218,7 @@ impl StoreError {
                 | StoreError::UnknownKey { .. }
                 | StoreError::UnknownToken { .. }
                 | StoreError::TokenTerms { .. }
+                | StoreError::UnknownAccount { .. }
                 | StoreError::Crypto(_)
                 | StoreError::Query(_)
                 | StoreError::Earlier(_)

@@ -19,3 +19,4 @@ mod restart;
 mod rules;
 mod scan;
 mod support;
+mod tokens;

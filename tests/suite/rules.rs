@@ -19,6 +19,7 @@ const BRAINS: &[&[&str]] = &[
     &["keypool", "quota"],
     &["keypool", "strategy"],
     &["shape"],
+    &["tokens", "ledger"],
     &["upstream", "sse"],
     &["upstream", "usage"],
     &["upstream", "verdict"],
