@@ -19,7 +19,7 @@ const BRAINS: &[&[&str]] = &[
     &["keypool", "quota"],
     &["keypool", "strategy"],
     &["shape"],
-    &["tokens", "ledger"],
+    &["tokens", "tally"],
     &["upstream", "sse"],
     &["upstream", "usage"],
     &["upstream", "verdict"],
