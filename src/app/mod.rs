@@ -53,7 +53,7 @@ const LAST_WORDS: Duration = Duration::from_secs(3);
 /// The admin plane has nothing to drain.
 const ADMIN_SHUTDOWN_SECONDS: u64 = 2;
 
-/// The running program: two servers and three actors.
+/// The running program: two servers and four actors.
 pub struct App {
     data_address: SocketAddr,
     admin_address: SocketAddr,
@@ -94,13 +94,17 @@ impl App {
         let days = settings.usage.retention_days;
         let usage = UsageHandle::start(store.clone(), days, metrics.clone(), clock.clone());
         password::watch(password.clone(), store.clone());
+        let mut access = access(settings, &password);
+        access.tokens = Some(tokens.clone());
+        access.admin_uses = Some(admin_uses.clone());
         let shared = Arc::new(data_plane::Shared {
             options: data_options(settings),
-            access: access(settings, &password),
+            access,
             shaping: shaping(settings)?,
             gate: data_plane::Gate::new(settings.server.max_in_flight),
             pool: pool.clone(),
             catalog: catalog.clone(),
+            tokens: tokens.clone(),
             usage: usage.clone(),
             clock: clock.clone(),
         });
@@ -161,6 +165,7 @@ impl App {
             let _ = tokio::time::timeout(LAST_WORDS, drained).await;
         }
         self.shared.usage.flush().await;
+        self.shared.tokens.flush().await;
         self.shared.pool.shut_down().await;
         admin.stop(false).await;
         ended

@@ -1,5 +1,5 @@
 //! The path of a request, top to bottom (DESIGN section 4):
-//! access → body → model → shape → lease, forward, judge → relay → settle and record.
+//! access → reservation → body → model → shape → lease, forward, judge → relay → settle and record.
 //!
 //! Each step is one line here and one file beside this one. Whatever ends a request, exactly one row
 //! records it.
@@ -12,7 +12,7 @@ use super::outer::request_id;
 use super::patience::Broken;
 use super::record::Record;
 use super::shaping::bad_body;
-use super::{aside, body, headers, relay};
+use super::{aside, body, headers, relay, rights};
 use crate::domain::dialect::Dialect;
 use crate::domain::model::Catalog;
 use crate::domain::time::Timestamp;
@@ -90,6 +90,7 @@ async fn answer(
     let admitted = plane.access.check(request.headers()).await?;
     refuse_pooled_key(&admitted, plane)?;
     record.client(&admitted.client);
+    rights::reserve(&admitted, plane, record).await?;
     let bytes = body::read(request, payload, plane.options.max_body_bytes).await?;
     let (document, turn) = document(bytes, dialect, record).await?;
     let call = Call {
@@ -150,6 +151,7 @@ impl Wish<'_> {
     /// returns the answer and the model that was asked. Errors: those of the last model.
     async fn fulfil(&self, record: &mut Record) -> Result<(Served, String), ApiError> {
         let models = candidates(&self.document, &self.plane.shaping.aliases);
+        let models = rights::models(&self.admitted, &self.document, models)?;
         let mut left = models.len();
         let mut counted = 0;
         for model in models {

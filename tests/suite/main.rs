@@ -24,3 +24,4 @@ mod restart;
 mod rules;
 mod scan;
 mod support;
+mod tokens;

@@ -22,6 +22,7 @@ const BRAINS: &[&[&str]] = &[
     &["keypool", "quota"],
     &["keypool", "strategy"],
     &["shape"],
+    &["tokens", "tally"],
     &["upstream", "sse"],
     &["upstream", "usage"],
     &["upstream", "verdict"],
