@@ -4,6 +4,9 @@
 //! it; their values are judged there, with those of every other source. This file only parses.
 
 pub mod grammar;
+mod tokens;
+
+pub use tokens::Tokens;
 
 use crate::config::table::rows;
 use crate::domain::ids::KeyId;
@@ -41,6 +44,8 @@ pub enum Command {
     },
     /// Look at or change the upstream keys.
     Keys(Keys),
+    /// Look at or change the client tokens.
+    Tokens(Tokens),
     /// Print usage rows.
     UsageExport {
         /// In which form.
@@ -155,6 +160,7 @@ fn command(matches: &ArgMatches) -> Command {
             threads: own.get_one::<u16>("threads").map_or(1, |threads| usize::from(*threads)),
         },
         Some(("keys", own)) => Command::Keys(keys_command(own)),
+        Some(("tokens", own)) => Command::Tokens(tokens::command(own)),
         Some(("usage", own)) => match own.subcommand() {
             Some((_, own)) => Command::UsageExport {
                 format: match own.get_one::<String>("format").map(String::as_str) {
@@ -203,6 +209,8 @@ fn keys_command(matches: &ArgMatches) -> Keys {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::ids::TokenId;
+    use crate::domain::token::TokenTerms;
 
     fn parsed(line: &str) -> Cli {
         let arguments = std::iter::once("openrouter-proxy").chain(line.split_whitespace());
@@ -232,6 +240,21 @@ mod tests {
             (
                 "keys import --from-sqlite old.db --with-usage",
                 Command::Keys(Keys::ImportSqlite { path: "old.db".into(), with_usage: true }),
+            ),
+            ("tokens list --json", Command::Tokens(Tokens::List { json: true })),
+            ("tokens revoke 3", Command::Tokens(Tokens::Revoke { ids: vec![TokenId(3)] })),
+            (
+                "tokens create Ada --expires 2026-11-22 --daily-limit 9 --model a/* --model b --json",
+                Command::Tokens(Tokens::Create {
+                    terms: TokenTerms {
+                        name: "Ada".into(),
+                        expires_at: day,
+                        allowed_models: Some(vec!["a/*".into(), "b".into()]),
+                        requests_per_day: Some(9),
+                        requests_per_minute: None,
+                    },
+                    json: true,
+                }),
             ),
             ("keys add", Command::Keys(Keys::Add { key: None, label: String::new(), daily_limit: None })),
             (
@@ -309,6 +332,9 @@ mod tests {
             "admin",
             "admin reset-password hunter2",
             "keys add k --daily-limit 0",
+            "tokens create",
+            "tokens create x --minute-limit 0",
+            "tokens revoke",
             "simulate --threads 0",
             "simulate --port x",
             "usage export --since yesterday",

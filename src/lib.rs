@@ -18,6 +18,7 @@ pub mod domain;
 pub mod keypool;
 pub mod ledger;
 pub mod listener;
+pub mod metrics;
 pub mod shape;
 pub mod simulator;
 pub mod store;

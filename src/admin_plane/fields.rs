@@ -5,6 +5,7 @@
 
 use super::problem::{FieldFault, Problem};
 use crate::domain::time::Timestamp;
+use crate::domain::usage_query::StatusFilter;
 use serde_json::{Map, Value, json};
 
 /// One member of a body, or one parameter of a query.
@@ -52,6 +53,8 @@ pub enum Kind {
     Switch,
     /// One of these words.
     Word(&'static [&'static str]),
+    /// How a request ended: a status or an outcome.
+    Status,
     /// A moment: RFC 3339, or `YYYY-MM-DD` for the first of that UTC day.
     Moment,
     /// Several texts such as ids of models.
@@ -123,6 +126,7 @@ impl Kind {
             }
             (Kind::Switch, Value::Bool(_)) => None,
             (Kind::Word(words), Value::String(text)) if words.contains(&text.as_str()) => None,
+            (Kind::Status, Value::String(text)) if StatusFilter::parse(text).is_some() => None,
             (Kind::Moment, Value::String(text)) if Timestamp::parse(text).is_some() => None,
             (Kind::Texts { most, max }, Value::Array(items)) => {
                 let sound = |item: &Value| {
@@ -144,6 +148,10 @@ impl Kind {
             Kind::Whole { min, max } => format!("must be a whole number from {min} to {max}"),
             Kind::Switch => "must be true or false".to_owned(),
             Kind::Word(words) => format!("must be one of: {}", words.join(", ")),
+            Kind::Status => {
+                "must be a status such as 429, or one of: completed, cancelled, truncated, refused, failed"
+                    .to_owned()
+            }
             Kind::Moment => "must be a time such as 2026-11-22 or 2026-11-22T15:04:05Z".to_owned(),
             Kind::Texts { most, max } => {
                 format!("must be a list of at most {most} texts of 1 to {max} characters")
@@ -180,6 +188,10 @@ impl Kind {
             Kind::Whole { min, max } => json!({"type": "integer", "minimum": min, "maximum": max}),
             Kind::Switch => json!({"type": "boolean"}),
             Kind::Word(words) => json!({"type": "string", "enum": words}),
+            Kind::Status => json!({
+                "type": "string",
+                "pattern": "^([1-5][0-9][0-9]|completed|cancelled|truncated|refused|failed)$",
+            }),
             Kind::Moment => json!({"type": "string", "anyOf": [{"format": "date-time"}, {"format": "date"}]}),
             Kind::Texts { most, max } => json!({
                 "type": "array", "maxItems": most,
@@ -253,11 +265,6 @@ impl Given {
     /// Whether the field was given, be it as `null`.
     pub fn has(&self, name: &str) -> bool {
         self.0.contains_key(name)
-    }
-
-    /// Whether no field was given.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
     }
 
     /// The text of a field; `None`: not given, or `null`.

@@ -5,11 +5,11 @@ use super::pages::{self, List, json};
 use super::problem::Problem;
 use super::routes::Route;
 use super::{Plane, body, keys_bulk};
+use crate::domain::cooldown::Place;
 use crate::domain::ids::KeyId;
 use crate::domain::key::{KeyRecord, NewKey};
 use crate::domain::secret::Secret;
 use crate::domain::time::Timestamp;
-use crate::domain::cooldown::Place;
 use crate::keypool::{PoolView, Rest};
 use crate::ledger::{KeyChange, LedgerError};
 use crate::upstream::account::{KeyCheckFault, KeyInfo};
@@ -18,6 +18,12 @@ use actix_web::web::{self, Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use schemars::JsonSchema;
 use serde::Serialize;
+use std::time::Duration;
+use tokio::time::sleep;
+
+/// How often, and with what pause, it is looked whether the pool has taken a change over.
+const LOOKS: u32 = 50;
+const PAUSE: Duration = Duration::from_millis(10);
 
 const LABEL: Kind = Kind::Text { min: 0, max: 200 };
 const DAILY_LIMIT: Field = Field::nullable(
@@ -202,7 +208,7 @@ async fn add(request: HttpRequest, payload: Payload, plane: Data<Plane>) -> Resu
     };
     let enabled = given.switch("enabled").unwrap_or(true);
     let record = plane.ledger.add_key(key, enabled, plane.clock.now()).await?;
-    plane.pool.edited();
+    taken_over(&plane, |pool| pool.keys.iter().any(|view| view.record.id == record.id)).await;
     log::info!("key {} was added", record.id);
     let location = format!("/api/keys/{}", record.id);
     let mut response = json(201, &Key::new(record, &plane.pool.view()));
@@ -226,14 +232,18 @@ async fn change(
         enabled: given.switch("enabled"),
     };
     let record = plane.ledger.change_key(id, change, plane.clock.now().day()).await?;
-    plane.pool.edited();
+    let is_same = |other: &KeyRecord| {
+        (other.id, other.enabled, other.daily_limit, &other.label)
+            == (record.id, record.enabled, record.daily_limit, &record.label)
+    };
+    taken_over(&plane, |pool| pool.keys.iter().any(|view| is_same(&view.record))).await;
     Ok(json(200, &Key::new(record, &plane.pool.view())))
 }
 
 async fn remove(id: Path<String>, plane: Data<Plane>) -> Result<HttpResponse, Problem> {
     let id = key_id(&id)?;
     plane.ledger.remove_key(id, plane.clock.now()).await?;
-    plane.pool.edited();
+    taken_over(&plane, |pool| pool.keys.iter().all(|view| view.record.id != id)).await;
     log::info!("key {id} was removed");
     Ok(HttpResponse::NoContent().finish())
 }
@@ -251,7 +261,10 @@ async fn check(id: Path<String>, plane: Data<Plane>) -> Result<HttpResponse, Pro
     let KeyInfo { is_free_tier, free_used, free_limit, limit_remaining, expires_at, .. } =
         info.unwrap_or_default();
     let key = Key::new(record, &plane.pool.look().await);
-    Ok(json(200, &Checked { valid, detail, is_free_tier, free_used, free_limit, limit_remaining, expires_at, key }))
+    Ok(json(
+        200,
+        &Checked { valid, detail, is_free_tier, free_used, free_limit, limit_remaining, expires_at, key },
+    ))
 }
 
 async fn reset(id: Path<String>, plane: Data<Plane>) -> Result<HttpResponse, Problem> {
@@ -261,6 +274,18 @@ async fn reset(id: Path<String>, plane: Data<Plane>) -> Result<HttpResponse, Pro
     }
     let record = plane.ledger.key(id, plane.clock.now().day()).await?;
     Ok(json(200, &Key::new(record, &plane.pool.look().await)))
+}
+
+/// Has the pool read again what was changed, and waits a little until it has: what an answer says
+/// should hold when it arrives.
+pub async fn taken_over(plane: &Plane, is_so: impl Fn(&PoolView) -> bool) {
+    for _ in 0..LOOKS {
+        plane.pool.edited();
+        if is_so(&plane.pool.look().await) {
+            return;
+        }
+        sleep(PAUSE).await;
+    }
 }
 
 fn daily_limit(given: &Given) -> Option<u32> {

@@ -4,24 +4,40 @@
 //! Protected by default: [`routes`] lays every route behind the guard but the few that say they are
 //! open; [`door`] decides who gets in. It never names the store: [`crate::ledger`] goes there.
 
+mod accounts;
+mod banners;
 mod body;
 pub mod door;
+mod events;
 mod fields;
 mod guard;
 mod keys;
 mod keys_bulk;
+mod metrics;
+mod models;
+pub mod openapi;
+mod overview;
 mod pages;
 mod problem;
 pub mod routes;
 mod session;
+mod settings;
+mod stats;
 mod status;
+mod tokens;
+mod usage;
 
 pub use guard::outer;
+pub use settings::SettingRow;
 
 use crate::catalog::CatalogHandle;
-use crate::domain::time::Clock;
+use crate::credentials::AdminAsClient;
+use crate::domain::strategy::Strategy;
+use crate::domain::time::{Clock, Timestamp};
 use crate::keypool::KeyPoolHandle;
 use crate::ledger::Ledger;
+use crate::metrics::Metrics;
+use crate::tokens::TokensHandle;
 use crate::usage::UsageHandle;
 use actix_files::Files;
 use actix_web::middleware::DefaultHeaders;
@@ -30,7 +46,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use door::Door;
 use problem::Problem;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// When a database that is away is worth another try.
@@ -45,12 +61,32 @@ pub struct Plane {
     pub pool: KeyPoolHandle,
     /// The models.
     pub catalog: CatalogHandle,
+    /// The client tokens.
+    pub tokens: TokensHandle,
+    /// How often clients came with the admin password.
+    pub admin_uses: AdminAsClient,
     /// The rows.
     pub usage: UsageHandle,
     /// What is read and changed in the database.
     pub ledger: Ledger,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// How many requests of clients are being served.
+    pub requests_in_flight: Arc<dyn Fn() -> usize + Send + Sync>,
     /// The time.
     pub clock: Clock,
+    /// When the program started.
+    pub started_at: Timestamp,
+    /// Every setting as it was at the start.
+    pub settings: Arc<Vec<SettingRow>>,
+    /// How keys are chosen, if that was changed since the start.
+    pub strategy: Arc<Mutex<Option<Strategy>>>,
+    /// Why the admin password is guessed soon, where other machines may try.
+    pub weak_password: Option<&'static str>,
+    /// How old the model list may grow before it is fetched again.
+    pub model_max_age: Duration,
+    /// What clients take as their base URL.
+    pub client_base_url: String,
     /// The database, for people: without a password.
     pub database: String,
     /// The folder of the pages; `None`: there are no pages.

@@ -4,7 +4,9 @@
 use super::fields::Field;
 use super::guard::guard;
 use super::problem::Problem;
-use super::{keys, session, status};
+use super::{
+    accounts, events, keys, metrics, models, openapi, overview, session, settings, status, tokens, usage,
+};
 use actix_web::dev::HttpServiceFactory;
 use actix_web::http::Method;
 use actix_web::middleware::from_fn;
@@ -131,7 +133,21 @@ impl Route {
 
 /// Every route, in the order in which addresses are compared.
 pub fn table() -> Vec<Route> {
-    [session::routes(), keys::routes(), status::routes()].into_iter().flatten().collect()
+    let all = [
+        session::routes(),
+        overview::routes(),
+        keys::routes(),
+        accounts::routes(),
+        models::routes(),
+        tokens::routes(),
+        usage::routes(),
+        events::routes(),
+        settings::routes(),
+        status::routes(),
+        metrics::routes(),
+        openapi::routes(),
+    ];
+    all.into_iter().flatten().collect()
 }
 
 /// Lays the table's routes: what needs a credential behind the guard, the few others before it.

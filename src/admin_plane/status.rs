@@ -1,9 +1,11 @@
 //! `GET /api/status` and `GET /health`: what stands behind, at a glance.
 
 use super::Plane;
+use super::banners::{self, Banner};
 use super::pages::json;
 use super::routes::Route;
 use crate::domain::time::Timestamp;
+use crate::keypool::PoolView;
 use actix_web::HttpResponse;
 use actix_web::web::{self, Data};
 use schemars::JsonSchema;
@@ -36,15 +38,22 @@ struct Status {
     time: String,
     /// Where the database is, without a password.
     database: String,
+    started_at: String,
+    /// What needs the operator.
+    warnings: Vec<Banner>,
     /// Whether the database is away, or a part of the program has died.
     degraded: bool,
     actors: Actors,
     /// Usage rows that have not reached the database yet.
     usage_rows_waiting: usize,
-    keys: Keys,
+    /// Requests of clients being served.
+    requests_in_flight: usize,
+    keys: KeyCounts,
     models: Models,
     /// The origin under which browsers see the dashboard, if it was configured.
     public_origin: Option<String>,
+    /// What clients take as their base URL.
+    client_base_url: String,
 }
 
 /// Which parts live.
@@ -52,15 +61,26 @@ struct Status {
 struct Actors {
     key_pool: bool,
     model_catalog: bool,
+    token_book: bool,
     usage_sink: bool,
 }
 
 /// How many keys there are.
-#[derive(Serialize, JsonSchema)]
-struct Keys {
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct KeyCounts {
     count: usize,
     /// Those that may be used now.
     usable: usize,
+    /// Attempts under way.
+    in_flight: u64,
+}
+
+impl KeyCounts {
+    /// The keys of the pool's view.
+    pub fn of(pool: &PoolView) -> KeyCounts {
+        let in_flight = pool.keys.iter().map(|key| u64::from(key.in_flight)).sum();
+        KeyCounts { count: pool.keys.len(), usable: pool.usable, in_flight }
+    }
 }
 
 /// How many models there are.
@@ -82,6 +102,7 @@ async fn status(plane: Data<Plane>) -> HttpResponse {
     let actors = Actors {
         key_pool: plane.pool.is_alive(),
         model_catalog: plane.catalog.is_alive(),
+        token_book: plane.tokens.is_alive(),
         usage_sink: plane.usage.is_alive(),
     };
     // Asked now, so that the answer is true now.
@@ -90,16 +111,21 @@ async fn status(plane: Data<Plane>) -> HttpResponse {
         version: env!("CARGO_PKG_VERSION"),
         time: plane.clock.now().rfc3339(),
         database: plane.database.clone(),
-        degraded: away || !(actors.key_pool && actors.model_catalog && actors.usage_sink),
+        started_at: plane.started_at.rfc3339(),
+        warnings: banners::all(&plane, &pool),
+        degraded: away
+            || !(actors.key_pool && actors.model_catalog && actors.token_book && actors.usage_sink),
         actors,
         usage_rows_waiting: plane.usage.waiting(),
-        keys: Keys { count: pool.keys.len(), usable: pool.usable },
+        requests_in_flight: (plane.requests_in_flight)(),
+        keys: KeyCounts::of(&pool),
         models: Models {
             count: catalog.all().len(),
             free: catalog.free().count(),
             fetched_at: catalog.fetched_at.map(Timestamp::rfc3339),
         },
         public_origin: plane.door.hosts().public().map(ToString::to_string),
+        client_base_url: plane.client_base_url.clone(),
     };
     json(200, &status)
 }

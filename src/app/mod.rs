@@ -5,6 +5,7 @@
 mod certificate;
 mod error;
 pub mod logging;
+mod operator;
 mod password;
 mod stop;
 
@@ -14,33 +15,32 @@ pub use password::{NewPassword, generate as new_password};
 pub use stop::Stop;
 
 use crate::admin_plane;
-use crate::admin_plane::door::{Door, Hosts};
 use crate::catalog::{CatalogHandle, CatalogOptions};
 use crate::config::Settings;
 use crate::config::database::{Database, DatabaseUrl};
 use crate::config::host::Host;
 use crate::config::openrouter::OpenRouter;
-use crate::credentials::AdminPassword;
+use crate::credentials::{AdminAsClient, AdminPassword};
 use crate::data_plane::{self, access::Access, shaping::Shaping};
 use crate::domain::key::NewKey;
 use crate::domain::secret::Secret;
 use crate::domain::time::Clock;
 use crate::keypool::{self, FreeLimits, KeyPoolHandle, PoolOptions};
-use crate::ledger::Ledger;
 use crate::listener;
 use crate::listener::tls::Tls;
+use crate::metrics::Metrics;
 use crate::shape::alias::Aliases;
 use crate::shape::free_rule::FreeRule;
 use crate::shape::rules::Rules;
 use crate::shape::tokens;
 use crate::store::{Place, SecretKeySource, Store, StoreError};
+use crate::tokens::TokensHandle;
 use crate::upstream::client::Connection;
 use crate::usage::UsageHandle;
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
 use actix_web::{App as WebApp, HttpServer, web};
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ const LAST_WORDS: Duration = Duration::from_secs(3);
 /// The admin plane has nothing to drain.
 const ADMIN_SHUTDOWN_SECONDS: u64 = 2;
 
-/// The running program: two servers and three actors.
+/// The running program: two servers and four actors.
 pub struct App {
     data_address: SocketAddr,
     admin_address: SocketAddr,
@@ -83,33 +83,34 @@ impl App {
         let (password, new_password) = password::find(settings.admin.password.as_ref(), &store)?;
         add_configured_keys(&settings.openrouter.api_keys, &store, &clock)?;
 
+        let metrics = Metrics::new(&settings.openrouter.free_model_suffix).map_err(StartError::Metrics)?;
+        let options = pool_options(settings);
         let pool =
-            KeyPoolHandle::start(store.clone(), connection.clone(), pool_options(settings), clock.clone())?;
+            KeyPoolHandle::start(store.clone(), connection.clone(), options, metrics.clone(), clock.clone())?;
         let options = catalog_options(&settings.openrouter);
         let catalog = CatalogHandle::start(store.clone(), connection.clone(), options, clock.clone())?;
-        let usage = UsageHandle::start(store.clone(), settings.usage.retention_days, clock.clone());
+        let tokens = TokensHandle::start(store.clone(), clock.clone())?;
+        let admin_uses = AdminAsClient::new(clock.clone());
+        let days = settings.usage.retention_days;
+        let usage = UsageHandle::start(store.clone(), days, metrics.clone(), clock.clone());
         password::watch(password.clone(), store.clone());
+        let mut access = access(settings, &password);
+        access.tokens = Some(tokens.clone());
+        access.admin_uses = Some(admin_uses.clone());
         let shared = Arc::new(data_plane::Shared {
             options: data_options(settings),
-            access: access(settings, &password),
+            access,
             shaping: shaping(settings)?,
             gate: data_plane::Gate::new(settings.server.max_in_flight),
             pool: pool.clone(),
             catalog: catalog.clone(),
+            tokens: tokens.clone(),
             usage: usage.clone(),
             clock: clock.clone(),
         });
-        let hosts = Hosts::new(settings.admin.host.clone(), settings.admin.public_origin.clone());
-        let admin = admin_plane::Plane {
-            door: Arc::new(Door::new(password, hosts, clock.clone())),
-            ledger: Ledger::new(store, clock.clone()),
-            pool,
-            catalog,
-            usage,
-            clock,
-            database: settings.database.url.to_string(),
-            static_dir: static_dir(settings.admin.static_dir.clone()),
-        };
+        let parts =
+            operator::Parts { password, store, pool, catalog, tokens, admin_uses, usage, metrics, clock };
+        let admin = operator::plane(settings, data_address, Arc::clone(&shared), parts);
         Ok(App {
             data_address,
             admin_address,
@@ -164,6 +165,7 @@ impl App {
             let _ = tokio::time::timeout(LAST_WORDS, drained).await;
         }
         self.shared.usage.flush().await;
+        self.shared.tokens.flush().await;
         self.shared.pool.shut_down().await;
         admin.stop(false).await;
         ended
@@ -280,17 +282,6 @@ fn shaping(settings: &Settings) -> Result<Shaping, StartError> {
         std::thread::spawn(tokens::warm_up);
     }
     Ok(Shaping::new(rules, aliases, proxy.auto_max_tokens))
-}
-
-/// The folder of the pages: as configured, else `static`, else `static` beside the program.
-fn static_dir(configured: Option<PathBuf>) -> Option<PathBuf> {
-    let beside = crate::config::sources::program_folder().map(|folder| folder.join("static"));
-    let candidates = [configured, Some(PathBuf::from("static")), beside];
-    let found = candidates.into_iter().flatten().find(|folder| folder.join("index.html").is_file());
-    if found.is_none() {
-        log::warn!("the admin pages were not found: set admin.static_dir to the folder `static`");
-    }
-    found
 }
 
 fn data_server(

@@ -8,6 +8,7 @@ mod healthcheck;
 mod keys;
 mod serve;
 mod simulate;
+mod tokens;
 mod usage;
 
 use crate::app::{self, StartError};
@@ -70,6 +71,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Serve | Command::Demo => serve::run(&settings),
         Command::Simulate { port, threads } => simulate::run(port, threads),
         Command::Keys(keys) => keys::run(keys, &settings),
+        Command::Tokens(tokens) => tokens::run(tokens, &settings),
         Command::UsageExport { format, since, until } => usage::export(&settings, format, since, until),
         Command::ConfigCheck => config::check(&settings),
         Command::ConfigShow => config::show(&settings),

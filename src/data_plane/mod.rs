@@ -13,12 +13,14 @@ mod errors;
 mod failover;
 mod headers;
 mod health;
+mod key;
 mod models;
 mod outer;
 mod patience;
 mod record;
 mod relay;
 mod request;
+mod rights;
 mod routes;
 mod scrub;
 pub mod shaping;
@@ -31,6 +33,7 @@ use crate::catalog::CatalogHandle;
 use crate::domain::time::Clock;
 use crate::keypool::KeyPoolHandle;
 use crate::shape::free_rule::FreeRule;
+use crate::tokens::TokensHandle;
 use crate::upstream::client::{Client, Connection};
 use crate::usage::UsageHandle;
 use access::Access;
@@ -75,6 +78,8 @@ pub struct Shared {
     pub pool: KeyPoolHandle,
     /// The models.
     pub catalog: CatalogHandle,
+    /// The client tokens.
+    pub tokens: TokensHandle,
     /// The rows.
     pub usage: UsageHandle,
     /// The time.

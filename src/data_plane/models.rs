@@ -5,6 +5,7 @@ use super::access::Admitted;
 use super::errors::{ApiError, Kind};
 use super::outer::request_id;
 use crate::domain::model::{Catalog, Model};
+use crate::shape::allowed::Allowed;
 use actix_web::http::header;
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
@@ -15,13 +16,16 @@ use std::fmt::Write;
 use std::rc::Rc;
 use std::sync::{Arc, Weak};
 
-/// The list as it was last built on this thread: it changes only with the catalog.
+/// The lists as they were last built on this thread: they change only with the catalog.
 #[derive(Clone, Default)]
-pub struct Cache(Rc<RefCell<Option<Built>>>);
+pub struct Cache(Rc<RefCell<Vec<Built>>>);
+
+/// The lists that are kept: one for each set of models that clients may use.
+const KEPT: usize = 16;
 
 struct Built {
     of: Weak<Catalog>,
-    only_free: bool,
+    view: View,
     body: Bytes,
     etag: String,
 }
@@ -36,7 +40,7 @@ pub async fn list(request: HttpRequest, plane: Data<Plane>) -> HttpResponse {
     if catalog.is_empty() {
         return no_list().response(None, &request_id(&request).to_string());
     }
-    let (body, etag) = plane.models.list(&catalog, only_free(&plane, &admitted));
+    let (body, etag) = plane.models.list(&catalog, &View::of(&plane, &admitted));
     let known = request.headers().get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
     let is_known = |one: &str| one == "*" || one.trim_start_matches("W/") == etag;
     if known.is_some_and(|known| known.split(',').map(str::trim).any(is_known)) {
@@ -56,8 +60,8 @@ pub async fn one(request: HttpRequest, id: Path<String>, plane: Data<Plane>) -> 
         Err(error) => return error.response(None, &request_id),
     };
     let catalog = plane.catalog.get();
-    let only_free = only_free(&plane, &admitted);
-    match catalog.get(&id).filter(|model| model.free || !only_free) {
+    let view = View::of(&plane, &admitted);
+    match catalog.get(&id).filter(|model| view.shows(model)) {
         Some(model) => HttpResponse::Ok()
             .insert_header((header::CONTENT_TYPE, "application/json"))
             .body(in_openai_shape(model)),
@@ -69,9 +73,26 @@ pub async fn one(request: HttpRequest, id: Path<String>, plane: Data<Plane>) -> 
     }
 }
 
-/// The free rule is for pooled keys: who comes with a key of its own may use any model.
-fn only_free(plane: &Plane, admitted: &Admitted) -> bool {
-    plane.options.free_rule.is_some() && admitted.own_key.is_none()
+/// Which models a client sees.
+#[derive(Clone, PartialEq)]
+struct View {
+    only_free: bool,
+    allowed: Option<Allowed>,
+}
+
+impl View {
+    /// The free rule is for pooled keys: who comes with a key of its own may use any model.
+    fn of(plane: &Plane, admitted: &Admitted) -> View {
+        View {
+            only_free: plane.options.free_rule.is_some() && admitted.own_key.is_none(),
+            allowed: admitted.token.as_ref().and_then(|token| token.allowed.clone()),
+        }
+    }
+
+    fn shows(&self, model: &Model) -> bool {
+        let allowed = self.allowed.as_ref().is_none_or(|allowed| allowed.admits(&model.id));
+        allowed && (model.free || !self.only_free)
+    }
 }
 
 fn no_list() -> ApiError {
@@ -84,35 +105,32 @@ fn no_list() -> ApiError {
 
 impl Cache {
     /// The body and its entity tag.
-    fn list(&self, catalog: &Arc<Catalog>, only_free: bool) -> (Bytes, String) {
+    fn list(&self, catalog: &Arc<Catalog>, view: &View) -> (Bytes, String) {
         let mut cached = self.0.borrow_mut();
-        let current = cached.as_ref().filter(|built| {
-            built.only_free == only_free && std::ptr::eq(built.of.as_ptr(), Arc::as_ptr(catalog))
-        });
-        if let Some(built) = current {
+        cached.retain(|built| std::ptr::eq(built.of.as_ptr(), Arc::as_ptr(catalog)));
+        if let Some(built) = cached.iter().find(|built| built.view == *view) {
             return (built.body.clone(), built.etag.clone());
         }
-        let body = Bytes::from(render(catalog, only_free));
+        let body = Bytes::from(render(catalog, view));
         let hash = openssl::sha::sha256(&body);
         let mut etag = String::from("\"");
         for byte in hash.iter().take(12) {
             let _ = write!(etag, "{byte:02x}");
         }
         etag.push('"');
-        *cached =
-            Some(Built { of: Arc::downgrade(catalog), only_free, body: body.clone(), etag: etag.clone() });
+        if cached.len() >= KEPT {
+            cached.remove(0);
+        }
+        let (of, view) = (Arc::downgrade(catalog), view.clone());
+        cached.push(Built { of, view, body: body.clone(), etag: etag.clone() });
         (body, etag)
     }
 }
 
 /// OpenRouter's SDK needs `total_count` and `links` beside OpenAI's two members.
-fn render(catalog: &Catalog, only_free: bool) -> String {
-    let models: Vec<String> = catalog
-        .all()
-        .iter()
-        .filter(|model| model.free || !only_free)
-        .map(|model| in_openai_shape(model))
-        .collect();
+fn render(catalog: &Catalog, view: &View) -> String {
+    let models: Vec<String> =
+        catalog.all().iter().filter(|model| view.shows(model)).map(|model| in_openai_shape(model)).collect();
     let (count, data) = (models.len(), models.join(","));
     format!("{{\"object\":\"list\",\"data\":[{data}],\"total_count\":{count},\"links\":{{\"next\":null}}}}")
 }
@@ -156,9 +174,12 @@ mod tests {
         let paid = Model { id: "c/d".to_owned(), free: false, ..model.clone() };
         let catalog = Arc::new(Catalog::new(vec![Arc::new(model), Arc::new(paid)], None));
         let cache = Cache::default();
-        let (body, etag) = cache.list(&catalog, true);
+        let view = View { only_free: true, allowed: None };
+        let (body, etag) = cache.list(&catalog, &view);
         let expected = r#"{"object":"list","data":[{"object":"model","owned_by":"a","id":"a/b:free","created":7,"pricing":{"prompt":"0.000"}}],"total_count":1,"links":{"next":null}}"#;
         assert_eq!(body, expected);
-        assert_eq!(cache.list(&catalog, true), (body, etag));
+        assert_eq!(cache.list(&catalog, &view), (body, etag));
+        let nothing = View { allowed: Some(Allowed::new(&[])), ..view };
+        assert!(cache.list(&catalog, &nothing).0.starts_with(b"{\"object\":\"list\",\"data\":[]"));
     }
 }

@@ -6,6 +6,7 @@ use crate::domain::ids::RequestId;
 use crate::domain::time::Clock;
 use crate::domain::usage::{Client, Outcome, UsageRow};
 use crate::keypool::Lease;
+use crate::tokens::Reservation;
 use crate::upstream::watch::Seen;
 use crate::usage::UsageHandle;
 use std::time::Duration;
@@ -16,6 +17,7 @@ const CLIENT_LEFT: u16 = 499;
 /// Holds the row until the request ends. Dropped before it was finished, it says that the client left.
 pub struct Record {
     row: Option<UsageRow>,
+    reservation: Option<Reservation>,
     began: Duration,
     clock: Clock,
     usage: UsageHandle,
@@ -27,6 +29,7 @@ impl Record {
         let endpoint = dialect.path().trim_start_matches('/');
         Record {
             row: Some(UsageRow::begin(id, clock.now(), endpoint)),
+            reservation: None,
             began: clock.elapsed(),
             clock: clock.clone(),
             usage: usage.clone(),
@@ -48,6 +51,11 @@ impl Record {
         });
     }
 
+    /// One request was taken from the limits of its token: given back unless an attempt is sent.
+    pub fn reserved(&mut self, reservation: Reservation) {
+        self.reservation = Some(reservation);
+    }
+
     /// What it asks for.
     pub fn asked(&mut self, model: &str, stream: bool) {
         self.note(|row| {
@@ -58,6 +66,7 @@ impl Record {
 
     /// An attempt is sent with this key.
     pub fn attempt(&mut self, lease: &Lease) {
+        self.spend();
         self.note(|row| {
             row.attempts += 1;
             row.key_id = Some(lease.key);
@@ -68,7 +77,14 @@ impl Record {
 
     /// An attempt is sent with the client's own key.
     pub fn own_attempt(&mut self) {
+        self.spend();
         self.note(|row| row.attempts += 1);
+    }
+
+    fn spend(&mut self) {
+        if let Some(reservation) = self.reservation.take() {
+            reservation.spend();
+        }
     }
 
     /// Attempts sent so far.

@@ -1,5 +1,5 @@
 //! The path of a request, top to bottom (DESIGN section 4):
-//! access → body → model → shape → lease, forward, judge → relay → settle and record.
+//! access → reservation → body → model → shape → lease, forward, judge → relay → settle and record.
 //!
 //! Each step is one line here and one file beside this one. Whatever ends a request, exactly one row
 //! records it.
@@ -12,7 +12,7 @@ use super::outer::request_id;
 use super::patience::Broken;
 use super::record::Record;
 use super::shaping::bad_body;
-use super::{aside, body, headers, relay};
+use super::{aside, body, headers, relay, rights};
 use crate::domain::dialect::Dialect;
 use crate::domain::model::Catalog;
 use crate::domain::time::Timestamp;
@@ -90,6 +90,7 @@ async fn answer(
     let admitted = plane.access.check(request.headers()).await?;
     refuse_pooled_key(&admitted, plane)?;
     record.client(&admitted.client);
+    rights::reserve(&admitted, plane, record).await?;
     let bytes = body::read(request, payload, plane.options.max_body_bytes).await?;
     let (document, turn) = document(bytes, dialect, record).await?;
     let call = Call {
@@ -150,6 +151,7 @@ impl Wish<'_> {
     /// returns the answer and the model that was asked. Errors: those of the last model.
     async fn fulfil(&self, record: &mut Record) -> Result<(Served, String), ApiError> {
         let models = candidates(&self.document, &self.plane.shaping.aliases);
+        let models = rights::models(&self.admitted, &self.document, models)?;
         let mut left = models.len();
         let mut counted = 0;
         for model in models {
@@ -266,6 +268,7 @@ fn admit_model(
     catalog: &Catalog,
     plane: &Plane,
 ) -> Result<(), Failure> {
+    refuse_disabled(document, catalog)?;
     let Some(rule) = &plane.options.free_rule else { return Ok(()) };
     if catalog.is_empty() {
         let message = "the upstream's model list could not be fetched yet; try again shortly";
@@ -277,17 +280,29 @@ fn admit_model(
     free_rule::check(document, dialect, catalog, rule).map_err(not_free)
 }
 
-/// A model that is gone or not free may have a next one in its alias; what escapes the rule has not.
-fn not_free(fault: FreeFault) -> Failure {
-    let (message, param) = (fault.to_string(), Some(fault.field().to_owned()));
-    let of = |error: ApiError| ApiError { param: param.clone(), ..error };
-    match fault {
-        FreeFault::UnknownModel { .. } => {
-            Failure::Model(of(ApiError::new(404, Kind::NotFound, "model_not_found", message)))
+/// Refuses a model that the operator disabled, whether or not the free rule holds.
+fn refuse_disabled(document: &Document, catalog: &Catalog) -> Result<(), Failure> {
+    match document.string("model") {
+        Some(model) if catalog.is_disabled(&model) => {
+            let message =
+                format!("the model `{model}` is disabled here; `GET /v1/models` lists those on offer");
+            let error = ApiError::new(404, Kind::NotFound, "model_not_found", message);
+            Err(Failure::Model(ApiError { param: Some("model".to_owned()), ..error }))
         }
-        FreeFault::NotFree { .. } => {
-            Failure::Model(of(ApiError::new(403, Kind::Permission, "model_not_free", message)))
-        }
-        FreeFault::Escapes { .. } => Failure::Final(of(ApiError::bad_request("not_allowed", message, None))),
+        _ => Ok(()),
     }
+}
+
+/// A model that is gone or not free may have a next one in its alias. What escapes the rule has not,
+/// and a list of the client's own is refused as a whole rather than thinned out.
+fn not_free(fault: FreeFault) -> Failure {
+    let message = fault.to_string();
+    let error = match fault {
+        FreeFault::UnknownModel { .. } => ApiError::new(404, Kind::NotFound, "model_not_found", message),
+        FreeFault::NotFree { .. } => ApiError::new(403, Kind::Permission, "model_not_free", message),
+        FreeFault::Escapes { .. } => ApiError::bad_request("not_allowed", message, None),
+    };
+    let error = ApiError { param: Some(fault.field().to_owned()), ..error };
+    let may_have_a_next = !matches!(fault, FreeFault::Escapes { .. }) && fault.field() == "model";
+    if may_have_a_next { Failure::Model(error) } else { Failure::Final(error) }
 }

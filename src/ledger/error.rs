@@ -25,6 +25,7 @@ impl From<StoreError> for LedgerError {
         match error {
             StoreError::DuplicateKey { id } => LedgerError::DuplicateKey(id),
             StoreError::UnknownKey { .. } => LedgerError::Unknown("key"),
+            StoreError::UnknownAccount { .. } => LedgerError::Unknown("account"),
             other => {
                 log::warn!("the admin plane could not use the database: {other}");
                 LedgerError::Away(other.to_string())

@@ -4,6 +4,7 @@
 //! but the last answer of the database to whether it is there, and hands out no key's secret but for
 //! an export that asks for it.
 
+mod accounts;
 mod error;
 mod keys;
 
@@ -11,9 +12,10 @@ pub use error::LedgerError;
 pub use keys::{ExportedKey, KeyChange};
 
 use crate::domain::time::Clock;
+use crate::metrics::Metrics;
 use crate::store::{Store, StoreError};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::task::spawn_blocking;
 
 /// The way to the store. Clones share it.
@@ -21,29 +23,19 @@ use tokio::task::spawn_blocking;
 pub struct Ledger {
     store: Store,
     clock: Clock,
-    state: Arc<State>,
-}
-
-#[derive(Default)]
-struct State {
-    is_away: AtomicBool,
-    last_micros: AtomicU64,
+    metrics: Metrics,
+    is_away: Arc<AtomicBool>,
 }
 
 impl Ledger {
     /// A ledger in `store`.
-    pub fn new(store: Store, clock: Clock) -> Ledger {
-        Ledger { store, clock, state: Arc::default() }
+    pub fn new(store: Store, metrics: Metrics, clock: Clock) -> Ledger {
+        Ledger { store, clock, metrics, is_away: Arc::default() }
     }
 
     /// Whether the database did not answer when it was last asked.
     pub fn is_away(&self) -> bool {
-        self.state.is_away.load(Ordering::Relaxed)
-    }
-
-    /// How long the database took when it was last asked, in microseconds.
-    pub fn last_micros(&self) -> u64 {
-        self.state.last_micros.load(Ordering::Relaxed)
+        self.is_away.load(Ordering::Relaxed)
     }
 
     /// Asks the database whether it is there.
@@ -63,9 +55,9 @@ impl Ledger {
             (worked, clock.elapsed().saturating_sub(began))
         });
         let (worked, took) = working.await.map_err(|_| LedgerError::Broken)?;
-        self.state.last_micros.store(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.metrics.database_took(took);
         let worked = worked.map_err(LedgerError::from);
-        self.state.is_away.store(matches!(worked, Err(LedgerError::Away(_))), Ordering::Relaxed);
+        self.is_away.store(matches!(worked, Err(LedgerError::Away(_))), Ordering::Relaxed);
         worked
     }
 }

@@ -47,16 +47,11 @@ impl Allowed {
         &self.texts
     }
 
-    /// Of `models`, which stand for the body's `model`, those that may be used, in their order.
+    /// Of `models`, the candidates for a body, those that may be used, in their order.
     ///
     /// # Errors
     /// When none of them may, or when the body names or could reach another model that may not.
-    pub fn check<'m>(&self, doc: &Document, models: Vec<&'m str>) -> Result<Vec<&'m str>, NotAllowed> {
-        let first = models.first().copied().unwrap_or_default();
-        let admitted: Vec<&str> = models.into_iter().filter(|model| self.admits(model)).collect();
-        if admitted.is_empty() {
-            return Err(self.refusal("model", first));
-        }
+    pub fn check(&self, doc: &Document, mut models: Vec<String>) -> Result<Vec<String>, NotAllowed> {
         for field in ["models", "fallbacks"] {
             let Some(raw) = doc.given(field) else { continue };
             let Ok(Value::Array(elements)) = serde_json::from_str(raw) else {
@@ -75,7 +70,9 @@ impl Allowed {
                 return Err(self.refusal(field, raw));
             }
         }
-        Ok(admitted)
+        let first = models.first().cloned().unwrap_or_default();
+        models.retain(|model| self.admits(model));
+        if models.is_empty() { Err(self.refusal("model", &first)) } else { Ok(models) }
     }
 
     fn refusal(&self, field: &str, asked: &str) -> NotAllowed {
@@ -95,13 +92,10 @@ mod tests {
         Allowed::new(&texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>())
     }
 
-    fn check(
-        texts: &[&str],
-        body: &'static str,
-        models: &[&'static str],
-    ) -> Result<Vec<&'static str>, String> {
+    fn check(texts: &[&str], body: &'static str, models: &[&str]) -> Result<Vec<String>, String> {
         let document = Document::parse(body.into()).expect("an object");
-        allowed(texts).check(&document, models.to_vec()).map_err(|fault| fault.field)
+        let models = models.iter().map(|model| (*model).to_owned()).collect();
+        allowed(texts).check(&document, models).map_err(|fault| fault.field)
     }
 
     #[test]
@@ -126,7 +120,8 @@ mod tests {
             (r#"{"route":"fallback"}"#, &["z/1"], Err("route")),
         ];
         for (body, models, expected) in table {
-            let expected = expected.map(<[&str]>::to_vec).map_err(str::to_owned);
+            let owned = |list: &[&str]| list.iter().map(|model| (*model).to_owned()).collect();
+            let expected: Result<Vec<String>, String> = expected.map(owned).map_err(str::to_owned);
             assert_eq!(check(texts, body, models), expected, "{body}");
         }
     }

@@ -175,12 +175,6 @@ pub enum StoreError {
         /// The id asked for.
         id: KeyId,
     },
-    /// There is no account with this id.
-    #[error("there is no account {id}")]
-    UnknownAccount {
-        /// The id asked for.
-        id: AccountId,
-    },
     /// There is no client token with this id.
     #[error("there is no client token {id}: `tokens list` shows those there are")]
     UnknownToken {
@@ -192,6 +186,12 @@ pub enum StoreError {
     TokenTerms {
         /// Everything that is wrong with them.
         faults: Vec<TokenFault>,
+    },
+    /// There is no account with this id.
+    #[error("there is no account {id}")]
+    UnknownAccount {
+        /// The id asked for.
+        id: AccountId,
     },
     /// The cryptographic library failed.
     #[error("the cryptographic library failed to {0}: restart, and report it if it stays")]
@@ -216,9 +216,9 @@ impl StoreError {
                 | StoreError::Full { .. }
                 | StoreError::DuplicateKey { .. }
                 | StoreError::UnknownKey { .. }
-                | StoreError::UnknownAccount { .. }
                 | StoreError::UnknownToken { .. }
                 | StoreError::TokenTerms { .. }
+                | StoreError::UnknownAccount { .. }
                 | StoreError::Crypto(_)
                 | StoreError::Query(_)
                 | StoreError::Earlier(_)

@@ -13,6 +13,7 @@ mod error;
 mod keys;
 mod listings;
 mod migrations;
+mod model_choices;
 mod password;
 mod schema;
 mod seal;

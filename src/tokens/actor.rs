@@ -1,8 +1,8 @@
 //! The TokenBook actor: mailbox, timers, and hand-off to the store. Decides nothing; the brain is
-//! [`Ledger`].
+//! [`Tally`].
 
 use super::handle::{Book, Token};
-use super::ledger::{Exhausted, Ledger, Moment, Taken};
+use super::tally::{Exhausted, Moment, Taken, Tally};
 use crate::domain::ids::TokenId;
 use crate::domain::published::Published;
 use crate::domain::time::{Clock, Day};
@@ -22,7 +22,7 @@ const RELOAD: Duration = Duration::from_secs(1);
 
 /// The actor.
 pub struct TokenBook {
-    ledger: Ledger,
+    tally: Tally,
     store: Store,
     clock: Clock,
     book: Published<Book>,
@@ -67,10 +67,10 @@ struct Stored {
 impl TokenBook {
     /// With the counts of the day, and `book` to publish to.
     pub fn new(counts: &[(TokenId, u64)], store: Store, clock: Clock, book: Published<Book>) -> TokenBook {
-        let mut ledger = Ledger::default();
-        ledger.learn(clock.now().day(), counts);
+        let mut tally = Tally::default();
+        tally.learn(clock.now().day(), counts);
         TokenBook {
-            ledger,
+            tally,
             store,
             clock,
             book,
@@ -89,7 +89,7 @@ impl TokenBook {
         if self.flushing {
             return;
         }
-        let uses = self.ledger.take_untold();
+        let uses = self.tally.take_untold();
         if uses.is_empty() {
             return self.answer_waiting();
         }
@@ -98,7 +98,7 @@ impl TokenBook {
         context.spawn(writing.into_actor(self).map(|unwritten, actor, context| {
             actor.flushing = false;
             actor.flushes += 1;
-            actor.ledger.put_back(&unwritten);
+            actor.tally.put_back(&unwritten);
             if !unwritten.is_empty() {
                 // Who waits is told now; the timer tries again.
                 actor.answer_waiting();
@@ -146,7 +146,7 @@ impl TokenBook {
             self.book.publish(Book::new(revision, tokens));
         }
         if !self.flushing && still == Some(self.flushes) {
-            self.ledger.learn(stored.day, &stored.counts);
+            self.tally.learn(stored.day, &stored.counts);
         }
     }
 }
@@ -184,7 +184,7 @@ impl Handler<Reserve> for TokenBook {
     type Result = Result<Taken, Exhausted>;
 
     fn handle(&mut self, Reserve(token): Reserve, _: &mut Context<TokenBook>) -> Self::Result {
-        self.ledger.reserve(token.record.id, &token.record.terms, self.now())
+        self.tally.reserve(token.record.id, &token.record.terms, self.now())
     }
 }
 
@@ -192,7 +192,7 @@ impl Handler<GiveBack> for TokenBook {
     type Result = ();
 
     fn handle(&mut self, GiveBack(taken): GiveBack, _: &mut Context<TokenBook>) {
-        self.ledger.give_back(taken);
+        self.tally.give_back(taken);
     }
 }
 
@@ -200,7 +200,7 @@ impl Handler<Used> for TokenBook {
     type Result = MessageResult<Used>;
 
     fn handle(&mut self, Used(token): Used, _: &mut Context<TokenBook>) -> Self::Result {
-        MessageResult(self.ledger.used(token, self.now()))
+        MessageResult(self.tally.used(token, self.now()))
     }
 }
 

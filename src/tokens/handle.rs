@@ -1,7 +1,7 @@
 //! What the rest of the program holds of the TokenBook: methods instead of messages.
 
 use super::actor::{Edited, Flush, GiveBack, Reserve, TokenBook, Used};
-use super::ledger::{Exhausted, Taken};
+use super::tally::{Exhausted, Taken};
 use crate::domain::ids::TokenId;
 use crate::domain::published::Published;
 use crate::domain::secret::Digest;

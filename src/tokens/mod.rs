@@ -1,12 +1,12 @@
 //! The TokenBook: which client tokens there are, and what each of them has left.
 //!
-//! [`ledger`] counts and is pure; [`actor`] is the shell with mailbox, timers and storage; everyone else
+//! [`tally`] counts and is pure; [`actor`] is the shell with mailbox, timers and storage; everyone else
 //! holds a [`TokensHandle`]. Who a token belongs to is read from a published snapshot without a message;
 //! only a reservation needs one.
 
 mod actor;
 mod handle;
-mod ledger;
+mod tally;
 
 pub use handle::{Known, Reservation, Token, TokensError, TokensHandle};
-pub use ledger::{Exhausted, Limit};
+pub use tally::{Exhausted, Limit};

@@ -3,9 +3,12 @@
 //! `floors` and `papers` read the sources and the documents and need no running program; the others
 //! follow whole journeys through the proxy and the simulator, with what is in `support`.
 
+mod accounts;
 mod admin;
 mod admin_keys;
+mod admin_live;
 mod admin_session;
+mod admin_views;
 mod commands;
 mod earlier;
 mod endings;
@@ -21,3 +24,4 @@ mod restart;
 mod rules;
 mod scan;
 mod support;
+mod tokens;

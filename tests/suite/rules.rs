@@ -22,6 +22,7 @@ const BRAINS: &[&[&str]] = &[
     &["keypool", "quota"],
     &["keypool", "strategy"],
     &["shape"],
+    &["tokens", "tally"],
     &["upstream", "sse"],
     &["upstream", "usage"],
     &["upstream", "verdict"],
@@ -119,7 +120,9 @@ pub fn brains(source: &Source) -> Vec<String> {
         let outside = path
             .parts
             .windows(2)
-            .any(|pair| pair[0] == "std" && ["fs", "net", "process", "thread"].contains(&pair[1].as_str()));
+            .any(|pair| pair[0] == "std" && ["fs", "net", "process", "thread"].contains(&pair[1].as_str()))
+            // An address is a word, not a connection.
+            && !path.parts.iter().any(|part| ["IpAddr", "Ipv4Addr", "Ipv6Addr"].contains(&part.as_str()));
         if framework || outside {
             faults.push(fault(source, path.line, &format!("a brain names `{}`", path.parts.join("::"))));
         }

@@ -65,6 +65,11 @@ impl Door {
         self.throttle().refused()
     }
 
+    /// The same within the last hour.
+    pub fn refused_lately(&self) -> u64 {
+        self.throttle().refused_lately(self.clock.elapsed())
+    }
+
     /// Refuses what was asked for by a foreign name (RFC 9110, 15.5.20).
     pub fn check_host(&self, request: &HttpRequest) -> Result<(), Problem> {
         let host = text_of(request, header::HOST).unwrap_or_default();

@@ -29,6 +29,8 @@ pub struct Throttle {
     window_began: Duration,
     in_window: u32,
     refused: u64,
+    /// How many within the hour that began then, and within the one before.
+    hour: (Duration, u64, u64),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -45,14 +47,16 @@ impl Throttle {
             .addresses
             .get(&network(address))
             .map_or(Duration::ZERO, |count| count.free_again.saturating_sub(now));
-        self.refused += u64::from(!wait.is_zero());
+        if !wait.is_zero() {
+            self.count_refused(now);
+        }
         wait
     }
 
     /// Notes a wrong credential. One that was offered before (`again`) tells a guesser nothing and
     /// comes from a program with an old password: it never makes a wait longer.
     pub fn wrong(&mut self, address: IpAddr, again: bool, now: Duration) {
-        self.refused += 1;
+        self.count_refused(now);
         if now.saturating_sub(self.window_began) >= WINDOW {
             (self.window_began, self.in_window) = (now, 0);
         }
@@ -82,6 +86,26 @@ impl Throttle {
     /// Wrong credentials and tries that had to wait, since the start.
     pub fn refused(&self) -> u64 {
         self.refused
+    }
+
+    /// The same in this hour and the one before.
+    pub fn refused_lately(&mut self, now: Duration) -> u64 {
+        self.turn_hour(now);
+        self.hour.1 + self.hour.2
+    }
+
+    fn count_refused(&mut self, now: Duration) {
+        self.turn_hour(now);
+        self.hour.1 += 1;
+        self.refused += 1;
+    }
+
+    fn turn_hour(&mut self, now: Duration) {
+        let (began, this, _) = self.hour;
+        let passed = now.saturating_sub(began);
+        if passed >= FORGOTTEN {
+            self.hour = (now, 0, if passed < FORGOTTEN * 2 { this } else { 0 });
+        }
     }
 
     fn make_room(&mut self, now: Duration) {

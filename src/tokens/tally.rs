@@ -63,7 +63,7 @@ struct Count {
 
 /// Every token's counts.
 #[derive(Debug, Default)]
-pub struct Ledger {
+pub struct Tally {
     counts: HashMap<TokenId, Count>,
 }
 
@@ -87,7 +87,7 @@ impl Count {
     }
 }
 
-impl Ledger {
+impl Tally {
     /// Takes one request of `token` at `now` under its `terms`.
     pub fn reserve(&mut self, token: TokenId, terms: &TokenTerms, now: Moment) -> Result<Taken, Exhausted> {
         let count = self.counts.entry(token).or_default();
@@ -188,67 +188,67 @@ mod tests {
 
     #[test]
     fn a_day_ends_at_midnight() {
-        let mut ledger = Ledger::default();
+        let mut tally = Tally::default();
         let terms = terms(Some(2), None);
-        assert!(ledger.reserve(ID, &terms, at(10)).is_ok());
-        assert!(ledger.reserve(ID, &terms, at(20)).is_ok());
-        assert_eq!(wait(ledger.reserve(ID, &terms, at(86_000))), Some((Limit::Day, 400)));
-        assert!(ledger.reserve(ID, &terms, at(86_400)).is_ok());
-        assert_eq!(ledger.used(ID, at(86_401)), (1, 0));
+        assert!(tally.reserve(ID, &terms, at(10)).is_ok());
+        assert!(tally.reserve(ID, &terms, at(20)).is_ok());
+        assert_eq!(wait(tally.reserve(ID, &terms, at(86_000))), Some((Limit::Day, 400)));
+        assert!(tally.reserve(ID, &terms, at(86_400)).is_ok());
+        assert_eq!(tally.used(ID, at(86_401)), (1, 0));
         // A clock turned back brings no quota back.
-        assert_eq!(ledger.used(ID, at(86_399)), (1, 0));
+        assert_eq!(tally.used(ID, at(86_399)), (1, 0));
     }
 
     #[test]
     fn a_minute_is_the_last_sixty_seconds() {
-        let mut ledger = Ledger::default();
+        let mut tally = Tally::default();
         let limits = terms(None, Some(2));
-        assert!(ledger.reserve(ID, &limits, at(59)).is_ok());
-        assert!(ledger.reserve(ID, &limits, at(100)).is_ok());
-        assert_eq!(wait(ledger.reserve(ID, &limits, at(101))), Some((Limit::Minute, 18)));
-        assert!(ledger.reserve(ID, &limits, at(119)).is_ok());
-        assert_eq!(wait(ledger.reserve(ID, &limits, at(119))), Some((Limit::Minute, 41)));
+        assert!(tally.reserve(ID, &limits, at(59)).is_ok());
+        assert!(tally.reserve(ID, &limits, at(100)).is_ok());
+        assert_eq!(wait(tally.reserve(ID, &limits, at(101))), Some((Limit::Minute, 18)));
+        assert!(tally.reserve(ID, &limits, at(119)).is_ok());
+        assert_eq!(wait(tally.reserve(ID, &limits, at(119))), Some((Limit::Minute, 41)));
         // Lowered to one, the younger of the two has to grow old.
-        assert_eq!(wait(ledger.reserve(ID, &terms(None, Some(1)), at(119))), Some((Limit::Minute, 60)));
-        assert_eq!(ledger.used(ID, at(179)), (3, 0));
+        assert_eq!(wait(tally.reserve(ID, &terms(None, Some(1)), at(119))), Some((Limit::Minute, 60)));
+        assert_eq!(tally.used(ID, at(179)), (3, 0));
     }
 
     #[test]
     fn what_came_to_nothing_is_given_back() {
-        let mut ledger = Ledger::default();
+        let mut tally = Tally::default();
         let terms = terms(Some(1), Some(1));
         for _ in 0..5 {
-            let taken = ledger.reserve(ID, &terms, at(10)).expect("room");
-            ledger.give_back(taken);
+            let taken = tally.reserve(ID, &terms, at(10)).expect("room");
+            tally.give_back(taken);
         }
-        assert_eq!(ledger.take_untold(), []);
-        let taken = ledger.reserve(ID, &terms, at(86_399)).expect("room");
-        assert_eq!(ledger.used(ID, at(86_401)), (0, 1));
+        assert_eq!(tally.take_untold(), []);
+        let taken = tally.reserve(ID, &terms, at(86_399)).expect("room");
+        assert_eq!(tally.used(ID, at(86_401)), (0, 1));
         // Yesterday's goes back to yesterday.
-        ledger.give_back(taken);
-        assert_eq!(ledger.used(ID, at(86_401)), (0, 0));
-        assert!(ledger.reserve(ID, &terms, at(86_401)).is_ok());
+        tally.give_back(taken);
+        assert_eq!(tally.used(ID, at(86_401)), (0, 0));
+        assert!(tally.reserve(ID, &terms, at(86_401)).is_ok());
     }
 
     #[test]
     fn the_store_and_other_processes_are_counted() {
-        let mut ledger = Ledger::default();
+        let mut tally = Tally::default();
         let terms = terms(Some(10), None);
-        let taken = ledger.reserve(ID, &terms, at(1)).expect("room");
-        ledger.reserve(ID, &terms, at(2)).expect("room");
-        ledger.learn(Day(0), &[(ID, 7)]);
-        assert_eq!(ledger.used(ID, at(3)), (9, 0));
-        let told = ledger.take_untold();
+        let taken = tally.reserve(ID, &terms, at(1)).expect("room");
+        tally.reserve(ID, &terms, at(2)).expect("room");
+        tally.learn(Day(0), &[(ID, 7)]);
+        assert_eq!(tally.used(ID, at(3)), (9, 0));
+        let told = tally.take_untold();
         assert_eq!(told, [TokenUse { token: ID, day: Day(0), count: 2, last: at(2).wall }]);
-        assert_eq!(ledger.take_untold(), []);
-        ledger.put_back(&told);
-        ledger.give_back(taken);
-        ledger.learn(Day(0), &[(ID, 9)]);
-        assert_eq!(ledger.used(ID, at(3)), (10, 0));
-        assert_eq!(wait(ledger.reserve(ID, &terms, at(86_390))), Some((Limit::Day, 10)));
+        assert_eq!(tally.take_untold(), []);
+        tally.put_back(&told);
+        tally.give_back(taken);
+        tally.learn(Day(0), &[(ID, 9)]);
+        assert_eq!(tally.used(ID, at(3)), (10, 0));
+        assert_eq!(wait(tally.reserve(ID, &terms, at(86_390))), Some((Limit::Day, 10)));
         // What is told of a day that is over changes nothing today.
-        assert!(ledger.reserve(ID, &terms, at(86_400)).is_ok());
-        ledger.learn(Day(0), &[(ID, 9)]);
-        assert_eq!(ledger.used(ID, at(86_400)), (1, 0));
+        assert!(tally.reserve(ID, &terms, at(86_400)).is_ok());
+        tally.learn(Day(0), &[(ID, 9)]);
+        assert_eq!(tally.used(ID, at(86_400)), (1, 0));
     }
 }
