@@ -4,7 +4,7 @@
 import { h, put, s } from "./dom.js";
 
 const HEIGHT = 190;
-const PAD = { top: 10, right: 4, bottom: 24, left: 46 };
+const PAD = { top: 10, right: 4, bottom: 24, left: 54 };
 
 /**
  * A chart. Each point has a label for the axis, a title in full, and one value for each series

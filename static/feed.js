@@ -43,7 +43,9 @@ export function feed(signal) {
     rows = [...rows, ...data.filter((row) => !seen.has(row.request_id))].slice(0, ROWS);
     soon();
   }).catch(() => soon());
-  return card(t("feed.title"), note, body);
+  const shown = card(t("feed.title"), note, body);
+  shown.classList.add("full");
+  return shown;
 }
 
 function line(row) {

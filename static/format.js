@@ -61,6 +61,9 @@ export function moment(value) {
   return time.toLocaleString(locale(), { ...year, month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 }
 
+/** A moment to the second when it is today, else to the minute. */
+export const fine = (value) => (sameDay(new Date(value), new Date()) ? clockSeconds(value) : moment(value));
+
 /** The time of day. */
 export const clock = (value) => new Date(value).toLocaleTimeString(locale(), { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 

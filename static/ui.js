@@ -77,7 +77,7 @@ export function field(label, control, hint) {
 
 /** An on/off switch that changes something at once. @param {(on: boolean) => Promise<any>} change */
 export function toggle(label, on, change, spot) {
-  const made = h("button", { type: "button", role: "switch", class: "switch", "aria-checked": on, "aria-label": label, title: label, "data-spot": spot }, h("i", {}));
+  const made = h("button", { type: "button", role: "switch", class: "switch", "aria-checked": String(on), "aria-label": label, title: label, "data-spot": spot }, h("i", {}));
   made.addEventListener("click", () => busy(made, () => change(made.getAttribute("aria-checked") !== "true")));
   return made;
 }

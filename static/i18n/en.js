@@ -447,5 +447,6 @@ export default {
   "about.waiting": "Rows waiting",
   "actor.key_pool": "key pool",
   "actor.model_catalog": "model list",
+  "actor.token_book": "client tokens",
   "actor.usage_sink": "usage rows",
 };

@@ -442,5 +442,6 @@ export default {
   "about.waiting": "待写记录",
   "actor.key_pool": "密钥池",
   "actor.model_catalog": "模型列表",
+  "actor.token_book": "客户端令牌",
   "actor.usage_sink": "用量记录",
 };

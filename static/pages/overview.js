@@ -4,10 +4,10 @@ import { all, get, wordsOf } from "../api.js";
 import { chart } from "../charts.js";
 import { h, put, said } from "../dom.js";
 import { ago, clock, count, list, millis, moment, percent, short, utcDay } from "../format.js";
-import { t, word } from "../i18n.js";
+import { t } from "../i18n.js";
 import { feed } from "../feed.js";
 import * as live from "../live.js";
-import { button, card, empty, head, meter, pill } from "../ui.js";
+import { card, empty, head, meter } from "../ui.js";
 import { resting } from "../words.js";
 
 const DAYS = 14;
@@ -137,8 +137,10 @@ function accounts({ accounts: entries }, keys) {
       h("span", { class: "figure" }, account.limit_today === null ? t("account.noLimit", { used: count(account.used_today) })
         : t("account.left", { left: count(account.left_today), limit: count(account.limit_today) })),
       meter(account.used_today, account.limit_today, t("account.used", { name: label })),
-      h("small", { class: "muted" }, account.resting ? h("span", { class: "warn" }, pill(word("state", "resting"), "warn"), " ", resting(account.resting, `account:${account.id}`))
+      h("small", { class: "muted" }, account.resting ? h("span", { class: "warn" }, resting(account.resting, `account:${account.id}`))
         : account.limit_today === null ? "" : t("account.resets", { time: moment(account.resets_at), in: ago(account.resets_at) })));
   });
-  return card(t("account.title"), h("ul", { class: "quotas" }, rows));
+  const shown = card(t("account.title"), h("ul", { class: "quotas" }, rows));
+  shown.classList.add("full");
+  return shown;
 }

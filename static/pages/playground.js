@@ -76,7 +76,7 @@ export async function show(room, { query, signal }) {
     button(t("play.clear"), () => {
       messages = [];
       put(log, h("li", { class: "muted" }, t("play.empty")));
-      put(facts);
+      put(facts, nothing());
     }, { class: "quiet" })));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -89,12 +89,15 @@ export async function show(room, { query, signal }) {
     }
   });
   put(log, h("li", { class: "muted" }, t("play.empty")));
+  put(facts, nothing());
   put(room, head(t("nav.playground"), t("play.words")), h("div", { class: "split" },
     h("div", { class: "stack" }, card(null, log, form)),
     h("div", { class: "stack" }, card(t("play.setup"), field(t("play.model"), model, t("play.modelHint", { n: chats.length })), ids,
       field(t("play.token"), token, t("play.tokenHint")), button(t("play.issue"), issue), field(t("play.system"), system, ""),
       h("p", { class: "muted" }, t("clients.base"), " ", mono(status.client_base_url))), card(t("play.facts"), facts))));
 }
+
+const nothing = () => h("div", { class: "muted" }, h("dt", {}, t("chart.nothing")));
 
 const bubble = (role, text) => h("li", { class: role }, h("strong", {}, t(`play.${role}`)), h("p", {}, text));
 

@@ -62,7 +62,7 @@ function settingTable(section, entries, change) {
   const heads = [...names.slice(0, -1), h("th", { scope: "col" }, h("span", { class: "unseen" }, names.at(-1)))];
   return table(section, heads, entries.map((entry) => row(names, [
     mono(entry.key),
-    entry.secret ? h("span", { class: "muted" }, said(entry.value)) : entry.value === "" ? h("span", { class: "muted" }, t("settings.none")) : mono(entry.value),
+    entry.secret ? h("span", { class: "muted" }, said(entry.value)) : entry.value === "(none)" ? h("span", { class: "muted" }, t("settings.none")) : entry.value.startsWith("(") ? h("span", { class: "muted" }, said(entry.value)) : mono(entry.value),
     entry.source === "default" ? h("span", { class: "muted" }, t("settings.default")) : said(entry.source),
     entry.live && button(t("do.change"), () => change(entry), { "data-spot": entry.key, "aria-label": `${t("do.change")}: ${entry.key}` }),
   ], { "data-setting": entry.key })), { class: "settings" });

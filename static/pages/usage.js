@@ -2,7 +2,7 @@
 
 import { address, all, get, wordsOf } from "../api.js";
 import { h, put, said } from "../dom.js";
-import { count, exact, millis, moment, short } from "../format.js";
+import { count, exact, fine, millis, short } from "../format.js";
 import { t } from "../i18n.js";
 import { download } from "../key_dialogs.js";
 import * as live from "../live.js";
@@ -104,7 +104,7 @@ function nothing(query, next, go) {
 function rowTable(rows) {
   const names = COLUMNS.map((name) => t(`column.${name}`));
   return table(t("nav.usage"), names, rows.map((entry) => row(names, [
-    h("button", { type: "button", class: "link", title: exact(entry.time), "data-spot": entry.request_id, on: { click: () => showRow(entry) } }, moment(entry.time)),
+    h("button", { type: "button", class: "link", title: exact(entry.time), "data-spot": entry.request_id, on: { click: () => showRow(entry) } }, fine(entry.time)),
     entry.model ? said(entry.model) : h("span", { class: "muted" }, t("chart.noModel")),
     entry.key_id === null ? "–" : said(entry.key_label || `#${entry.key_id}`),
     client(entry),
