@@ -18,11 +18,8 @@ use serde::Serialize;
 const NAME: Kind = Kind::Text { min: 1, max: 100 };
 const EXPIRES: Field =
     Field::nullable("expires_at", Kind::Moment, "From when on it is refused; null: never.");
-const MODELS: Field = Field::nullable(
-    "allowed_models",
-    Kind::Texts { most: 200, max: 200 },
-    "Ids, or patterns such as *:free; null: every model.",
-);
+const MODELS: Field =
+    Field::nullable("allowed_models", Kind::Models, "Ids, or patterns such as *:free; null: every model.");
 const A_DAY: Field = Field::nullable(
     "requests_per_day",
     Kind::Whole { min: 1, max: u32::MAX as i64 },
