@@ -195,6 +195,9 @@ fn tokens_are_issued_once_changed_and_revoked() {
     );
     assert_eq!(house.operate(&Call::admin("DELETE", "/api/tokens/1")).status, 204);
     assert_eq!(get(&house, "/api/tokens")["data"][0]["state"], "revoked");
+    for method in ["GET", "DELETE"] {
+        assert_eq!(house.operate(&Call::admin(method, "/api/tokens/1")).status, 404, "{method}");
+    }
     assert_eq!(house.operate(&Call::admin("DELETE", "/api/tokens/9")).status, 404);
     for bad in [
         json!({}),
