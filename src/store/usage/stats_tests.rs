@@ -4,7 +4,8 @@ use crate::domain::ids::{KeyId, RequestId, TokenId};
 use crate::domain::time::Timestamp;
 use crate::domain::usage::{TokenUsage, UsageRow};
 use crate::domain::usage_stats::UsageStats;
-use crate::store::testing::{Bench, raw};
+use crate::store::Store;
+use crate::store::testing::{Bench, postgres, raw};
 use diesel::connection::SimpleConnection;
 
 const HOUR: i64 = 3_600_000;
@@ -41,7 +42,12 @@ fn rows() -> Vec<UsageRow> {
 #[test]
 fn sums_follow_the_rows() {
     let bench = Bench::new();
-    let store = bench.open();
+    for store in std::iter::once(bench.open()).chain(postgres()) {
+        follow(&store);
+    }
+}
+
+fn follow(store: &Store) {
     let rows = rows();
     // One row at a time, in a batch, and again: every row counts once.
     for row in &rows[..10] {
