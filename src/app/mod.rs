@@ -33,7 +33,7 @@ use crate::shape::rules::Rules;
 use crate::shape::tokens;
 use crate::store::{Place, SecretKeySource, Store, StoreError};
 use crate::upstream::client::Connection;
-use crate::usage::UsageHandle;
+use crate::usage::{Completer, UsageHandle};
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
 use actix_web::{App as WebApp, HttpServer, web};
@@ -46,8 +46,10 @@ use std::time::Duration;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// Idle connections are kept this long.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
-/// What is still open when the time to end is over gets this long for a last word.
-const LAST_WORDS: Duration = Duration::from_secs(3);
+/// What is still open so long before the time to end is over is ended with a last word.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+/// Asked a second time, the program ends within this long.
+const AT_ONCE: Duration = Duration::from_millis(500);
 /// The admin plane has nothing to drain.
 const ADMIN_SHUTDOWN_SECONDS: u64 = 2;
 
@@ -85,7 +87,11 @@ impl App {
         let pool = KeyPoolHandle::start(store.clone(), strategy, clock.clone())?;
         let options = catalog_options(&settings.openrouter);
         let catalog = CatalogHandle::start(store.clone(), connection.clone(), options, clock.clone())?;
-        let usage = UsageHandle::start(store, clock.clone());
+        let mut usage = UsageHandle::start(store.clone(), clock.clone());
+        if let Some(wait) = settings.usage.complete_cancelled {
+            let completer = Completer::start(connection.clone(), store, usage.clone(), wait);
+            usage = usage.completed_by(completer);
+        }
         let shared = Arc::new(data_plane::Shared {
             options: data_options(settings),
             access: access(settings, &password),
@@ -148,15 +154,20 @@ impl App {
         self.shared.gate.drain();
         log::info!("stopping: {} requests are being served", self.shared.gate.inside());
         let mut drained = std::pin::pin!(data.stop(true));
-        let at_once = tokio::select! {
-            () = &mut drained => false,
-            () = tokio::time::sleep(shutdown_timeout) => true,
-            () = stop.again() => true,
+        let last_words = LAST_WORDS.min(shutdown_timeout / 2);
+        let is_drained = tokio::select! {
+            () = &mut drained => true,
+            () = tokio::time::sleep(shutdown_timeout - last_words) => false,
+            () = stop.again() => false,
         };
-        if at_once {
+        if !is_drained {
             // actix does not take a second order while it drains, so what is still open ends itself.
             self.shared.gate.end();
-            let _ = tokio::time::timeout(LAST_WORDS, drained).await;
+            tokio::select! {
+                () = drained => {}
+                () = tokio::time::sleep(last_words.max(AT_ONCE)) => {}
+                () = async { stop.again().await; tokio::time::sleep(AT_ONCE).await } => {}
+            }
         }
         self.shared.usage.flush().await;
         self.shared.pool.shut_down().await;
@@ -231,6 +242,7 @@ fn data_options(settings: &Settings) -> data_plane::Options {
         free_rule: settings.proxy.free_models_only.then_some(rule),
         max_body_bytes: settings.server.max_body_bytes,
         max_attempts: settings.proxy.max_attempts,
+        early_headers: settings.proxy.early_headers,
         first_byte_timeout: openrouter.first_byte_timeout,
         idle_timeout: openrouter.idle_timeout,
         request_timeout: openrouter.request_timeout,

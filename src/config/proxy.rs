@@ -7,6 +7,10 @@ use super::reader::Reader;
 use super::table::{Kind, Row};
 use crate::domain::cache_control::CacheControl;
 use crate::domain::strategy::Strategy;
+use std::time::Duration;
+
+/// Proxies between a client and us are patient for 30 seconds or more: half of that (DESIGN section 4).
+const EARLY: Duration = Duration::from_secs(15);
 
 const STRATEGIES: &[&str] = &["round_robin", "least_used", "random", "most_remaining"];
 
@@ -32,6 +36,13 @@ const MAX_ATTEMPTS: Row = Row::new(
     Kind::Whole { min: 1, max: 100 },
     "4",
     "Most attempts upstream for one request that may have cost quota or reached a model.",
+);
+
+const EARLY_HEADERS: Row = Row::new(
+    "proxy.early_headers",
+    Kind::Switch,
+    "false",
+    "Whether a stream's head and keep-alive comments go out after 15 seconds even if no key has answered yet.",
 );
 
 const MAX_TOKENS: Row = Row::new(
@@ -71,6 +82,7 @@ pub(super) const ROWS: &[Row] = &[
     LOAD_BALANCE_STRATEGY,
     FREE_MODELS_ONLY,
     MAX_ATTEMPTS,
+    EARLY_HEADERS,
     MAX_TOKENS,
     CACHE_CONTROL,
     MODEL_PROVIDER_MAPPING,
@@ -86,6 +98,8 @@ pub struct Proxy {
     pub free_models_only: bool,
     /// The most attempts for one request, at least 1.
     pub max_attempts: u32,
+    /// After how long the head of a stream goes out although nothing has come yet; `None`: never.
+    pub early_headers: Option<Duration>,
     /// Whether `max_tokens` is set and corrected.
     pub auto_max_tokens: bool,
     /// Where prompt cache markers go.
@@ -102,6 +116,7 @@ impl Proxy {
             load_balance_strategy: reader.get(&LOAD_BALANCE_STRATEGY),
             free_models_only: reader.get(&FREE_MODELS_ONLY),
             max_attempts: reader.get(&MAX_ATTEMPTS),
+            early_headers: reader.get::<bool>(&EARLY_HEADERS).then_some(EARLY),
             auto_max_tokens: reader.get::<MaxTokens>(&MAX_TOKENS) == MaxTokens::Auto,
             cache_control: reader.get(&CACHE_CONTROL),
             model_provider_mapping: reader.get(&MODEL_PROVIDER_MAPPING),

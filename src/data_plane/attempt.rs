@@ -127,6 +127,9 @@ async fn opening(answer: Answer, dialect: Dialect, deadlines: Deadlines) -> Resu
     let mut body = answer.body;
     let mut splitter = Splitter::default();
     let mut watch = Watch::new(dialect);
+    if let Some(id) = answer.headers.get("x-generation-id").and_then(|id| id.to_str().ok()) {
+        watch.named(id);
+    }
     let (mut events, mut held): (Vec<Bytes>, usize) = (Vec::new(), 0);
     loop {
         let Some(chunk) = body.chunk(deadlines.idle, deadlines.answer).await? else {

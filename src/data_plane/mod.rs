@@ -8,6 +8,7 @@ mod admission;
 mod aside;
 mod attempt;
 mod body;
+mod early;
 mod ending;
 mod errors;
 mod failover;
@@ -47,6 +48,8 @@ pub struct Options {
     pub max_body_bytes: usize,
     /// The most attempts that may have cost quota or reached a model.
     pub max_attempts: u32,
+    /// After this long the head of a stream goes out although nothing has come yet; `None`: never.
+    pub early_headers: Option<Duration>,
     /// To the head of an answer.
     pub first_byte_timeout: Duration,
     /// Between two chunks of an answer.

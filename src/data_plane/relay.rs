@@ -5,6 +5,7 @@
 
 use super::admission::Place;
 use super::attempt::{Begun, Opening};
+use super::errors::{ApiError, Kind};
 use super::failover::Served;
 use super::patience::{Broken, Patience};
 use super::record::Record;
@@ -16,9 +17,9 @@ use crate::upstream::client::AnswerBody;
 use crate::upstream::fault::TransportFault;
 use crate::upstream::sse::{self, Splitter};
 use crate::upstream::watch::{Sight, Watch};
-use actix_web::HttpResponse;
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::{HttpResponse, HttpResponseBuilder};
 use bytes::Bytes;
 use serde_json::Value;
 use std::collections::VecDeque;
@@ -64,13 +65,46 @@ pub fn respond(answer: Answer, mut record: Record, plane: &Plane) -> HttpRespons
         }
         Begun::Stream(opening) => {
             copy_headers(&opening.headers, &mut response);
-            response
-                .insert_header((header::CONTENT_TYPE, "text/event-stream"))
-                .insert_header((header::CACHE_CONTROL, "no-cache, no-transform"))
-                .insert_header(("x-accel-buffering", "no"));
-            response.body(Relay::new(opening, dialect, lease, record, place, plane))
+            as_stream(&mut response).body(Relay::new(opening, dialect, lease, record, place, plane))
         }
     }
+}
+
+/// The body alone, for a client that has the head of a stream already.
+///
+/// Errors: the upstream answered without a stream, which such a client could not read; its row is
+/// still to be finished.
+pub fn follow(answer: Answer, mut record: Record, plane: &Plane) -> Result<Relay, (ApiError, Record)> {
+    let Answer { served: Served { lease, begun }, dialect, place, .. } = answer;
+    match begun {
+        Begun::Stream(opening) => {
+            record.first_content(200);
+            Ok(Relay::new(opening, dialect, lease, record, place, plane))
+        }
+        Begun::Whole { seen, .. } => {
+            record.seen(&seen);
+            if let Some(lease) = lease {
+                lease.settle(Ending::Success);
+            }
+            let message = "the upstream answered without a stream; ask again without \"stream\": true";
+            let error = ApiError::new(502, Kind::Upstream, "not_a_stream", message);
+            Err((ApiError { from_upstream: true, ..error }, record))
+        }
+    }
+}
+
+/// The head of a stream of events.
+pub fn stream_head() -> HttpResponseBuilder {
+    let mut response = HttpResponse::Ok();
+    as_stream(&mut response);
+    response
+}
+
+fn as_stream(response: &mut HttpResponseBuilder) -> &mut HttpResponseBuilder {
+    response
+        .insert_header((header::CONTENT_TYPE, "text/event-stream"))
+        .insert_header((header::CACHE_CONTROL, "no-cache, no-transform"))
+        .insert_header(("x-accel-buffering", "no"))
 }
 
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-proxy-attempts");
@@ -80,7 +114,7 @@ pub fn tell_attempts(attempts: u32, headers: &mut HeaderMap) {
     headers.insert(ATTEMPTS, HeaderValue::from(attempts));
 }
 
-fn copy_headers(upstream: &HeaderMap, response: &mut actix_web::HttpResponseBuilder) {
+fn copy_headers(upstream: &HeaderMap, response: &mut HttpResponseBuilder) {
     for (name, value) in headers::to_client(upstream) {
         response.insert_header((name, value));
     }
@@ -121,8 +155,8 @@ enum Phase {
     Over,
 }
 
-/// A stream of events on its way to the client.
-struct Relay {
+/// A stream of events on its way to the client; settles the lease and finishes the record.
+pub struct Relay {
     upstream: Option<AnswerBody>,
     splitter: Splitter,
     watch: Watch,

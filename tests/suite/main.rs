@@ -5,7 +5,10 @@
 
 mod admin;
 mod commands;
+mod completion;
+mod cuts;
 mod earlier;
+mod early;
 mod endings;
 mod failover;
 mod floors;

@@ -39,6 +39,8 @@ pub struct Options {
     pub keep: usize,
     /// Models that the simulator lists beside its own.
     pub models: Vec<String>,
+    /// What no variable can set: waits that people do not choose.
+    pub adjust: fn(&mut Settings),
 }
 
 impl Default for Options {
@@ -53,6 +55,7 @@ impl Default for Options {
             upstream: None,
             keep: 1000,
             models: Vec::new(),
+            adjust: |_| {},
         }
     }
 }
@@ -127,7 +130,8 @@ pub fn spawn(options: Options) -> House {
     for (variable, value) in options.settings {
         sources.environment.insert(variable.to_owned(), value);
     }
-    let settings = load(&sources).unwrap_or_else(|faults| panic!("{faults}"));
+    let mut settings = load(&sources).unwrap_or_else(|faults| panic!("{faults}"));
+    (options.adjust)(&mut settings);
     let mut house = House { simulator, settings, clock: options.clock, app: None, _folder: folder };
     house.start();
     if house.settings.openrouter.base_url.to_string() == house.simulator.base_url() {
