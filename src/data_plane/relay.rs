@@ -270,18 +270,7 @@ impl Relay {
     /// The upstream ended. Whether that was the end of the answer, only its content tells (A1).
     fn upstream_ended(&mut self) {
         match self.phase {
-            Phase::Open => {
-                let rest = std::mem::take(&mut self.splitter).into_rest();
-                // Cut behind the marker's own line, the stream was whole (DESIGN section 8).
-                if self.dialect != Dialect::Messages && is_end_marker(&rest) {
-                    self.ready.push_back(Bytes::from_static(ending::DONE));
-                    self.complete();
-                    self.phase = Phase::Over;
-                    self.upstream = None;
-                } else {
-                    self.break_off(Broken::Upstream(TransportFault::Cut));
-                }
-            }
+            Phase::Open => self.break_off(Broken::Upstream(TransportFault::Cut)),
             Phase::Failed => self.over(),
             Phase::Done | Phase::Over => {
                 self.phase = Phase::Over;
@@ -294,6 +283,15 @@ impl Relay {
     fn break_off(&mut self, why: Broken) {
         match self.phase {
             Phase::Open => {
+                let rest = std::mem::take(&mut self.splitter).into_rest();
+                // Broken off behind the marker's own line, the stream was whole.
+                if self.dialect != Dialect::Messages && is_end_marker(&rest) {
+                    self.ready.push_back(Bytes::from_static(ending::DONE));
+                    self.complete();
+                    self.phase = Phase::Over;
+                    self.upstream = None;
+                    return;
+                }
                 let (code, message) = (why.code(), why.message());
                 self.ready.push_back(ending::broken(self.dialect, self.watch.seen(), code, &message));
                 self.settle(why.ending());
