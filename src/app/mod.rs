@@ -46,10 +46,6 @@ use std::time::Duration;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// Idle connections are kept this long.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
-/// What is still open so long before the time to end is over is ended with a last word.
-const LAST_WORDS: Duration = Duration::from_secs(2);
-/// Asked a second time, the program ends within this long.
-const AT_ONCE: Duration = Duration::from_millis(500);
 /// The admin plane has nothing to drain.
 const ADMIN_SHUTDOWN_SECONDS: u64 = 2;
 
@@ -148,27 +144,12 @@ impl App {
     pub async fn run(self, stop: Stop, shutdown_timeout: Duration) -> Result<(), StartError> {
         let data = self.data_server.handle();
         let admin = self.admin_server.handle();
-        actix_web::rt::spawn(self.data_server);
+        let serving = actix_web::rt::spawn(self.data_server);
         actix_web::rt::spawn(self.admin_server);
         let ended = stop::wait(&stop, &self.shared).await;
         self.shared.gate.drain();
         log::info!("stopping: {} requests are being served", self.shared.gate.inside());
-        let mut drained = std::pin::pin!(data.stop(true));
-        let last_words = LAST_WORDS.min(shutdown_timeout / 2);
-        let is_drained = tokio::select! {
-            () = &mut drained => true,
-            () = tokio::time::sleep(shutdown_timeout - last_words) => false,
-            () = stop.again() => false,
-        };
-        if !is_drained {
-            // actix does not take a second order while it drains, so what is still open ends itself.
-            self.shared.gate.end();
-            tokio::select! {
-                () = drained => {}
-                () = tokio::time::sleep(last_words.max(AT_ONCE)) => {}
-                () = async { stop.again().await; tokio::time::sleep(AT_ONCE).await } => {}
-            }
-        }
+        stop::drain(&stop, &self.shared, serving, data, shutdown_timeout).await;
         self.shared.usage.flush().await;
         self.shared.pool.shut_down().await;
         admin.stop(false).await;
@@ -307,7 +288,7 @@ fn data_server(
         certificate::watch(Arc::clone(&tls));
         let options = listener::https::Options {
             workers: settings.server.workers,
-            shutdown_timeout: settings.server.shutdown_timeout + LAST_WORDS,
+            shutdown_timeout: settings.server.shutdown_timeout + stop::LAST_WORDS,
             head_timeout: HEAD_TIMEOUT,
             keep_alive: KEEP_ALIVE,
         };
@@ -315,7 +296,7 @@ fn data_server(
     }
     let server = HttpServer::new(factory)
         .workers(settings.server.workers)
-        .shutdown_timeout((settings.server.shutdown_timeout + LAST_WORDS).as_secs())
+        .shutdown_timeout((settings.server.shutdown_timeout + stop::LAST_WORDS).as_secs())
         .disable_signals()
         // Otherwise a client that goes away is not noticed (stack facts B1).
         .h1_allow_half_closed(false)

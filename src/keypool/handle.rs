@@ -1,7 +1,7 @@
 //! What the rest of the program holds of the KeyPool: methods instead of messages.
 
 use super::actor::{Edited, KeyPool, LeaseKey, Look, Settle, Shutdown};
-use super::pool::{Ask, Ending, NoKey, Pool, PoolView};
+use super::pool::{Ask, Ending, Grant, NoKey, Pool, PoolView};
 use crate::domain::ids::{AccountId, KeyId};
 use crate::domain::published::Published;
 use crate::domain::secret::{Digest, Secret};
@@ -9,6 +9,8 @@ use crate::domain::strategy::Strategy;
 use crate::domain::time::Clock;
 use crate::store::{Store, StoreError};
 use actix::{Actor, Addr, Arbiter};
+use actix_web::rt;
+use tokio::sync::oneshot;
 
 /// The way to the KeyPool. Clones share it.
 #[derive(Clone)]
@@ -48,17 +50,15 @@ impl KeyPoolHandle {
 
     /// Asks for a key. Errors: why there is none.
     pub async fn lease(&self, ask: Ask) -> Result<Lease, NoKey> {
-        // A closed mailbox means that the actor has died: the process is about to end.
-        let grant = self.address.send(LeaseKey(ask)).await.unwrap_or(Err(NoKey::NoneConfigured))?;
-        Ok(Lease {
-            key: grant.key,
-            account: grant.account,
-            label: grant.label,
-            secret: grant.secret,
-            number: grant.lease,
-            address: self.address.clone(),
-            settled: false,
-        })
+        let (address, asking) = (self.address.clone(), self.address.send(LeaseKey(ask)));
+        let (tell, told) = oneshot::channel();
+        // The client may leave before the answer comes: the lease is dropped then, and so settled.
+        rt::spawn(async move {
+            // A closed mailbox means that the actor has died: the process is about to end.
+            let granted = asking.await.unwrap_or(Err(NoKey::NoneConfigured));
+            let _ = tell.send(granted.map(|grant| Lease::of(grant, address)));
+        });
+        told.await.unwrap_or(Err(NoKey::NoneConfigured))
     }
 
     /// The pool as it was a moment ago, without a message.
@@ -98,6 +98,18 @@ impl KeyPoolHandle {
 }
 
 impl Lease {
+    fn of(grant: Grant, address: Addr<KeyPool>) -> Lease {
+        Lease {
+            key: grant.key,
+            account: grant.account,
+            label: grant.label,
+            secret: grant.secret,
+            number: grant.lease,
+            address,
+            settled: false,
+        }
+    }
+
     /// Gives the key back and says how the attempt ended.
     pub fn settle(mut self, ending: Ending) {
         self.settled = true;

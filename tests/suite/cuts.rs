@@ -6,7 +6,8 @@
 //! byte by one of them, and each of them at the bytes around the ends of lines.
 
 use crate::support::{
-    Answer, CHAT, Call, House, Options, chat, error_events, json_events, spawn, without_leading_comments,
+    Answer, CHAT, Call, House, Options, chat, error_events, is_long, json_events, spawn,
+    without_leading_comments,
 };
 use std::collections::HashMap;
 use std::io::{Read, Write};
@@ -142,7 +143,7 @@ fn assert_honest(stream: &[u8], at: usize, way: Way, answer: &Answer) -> &'stati
 
 /// Which cuts are tried.
 fn cases(stream: &[u8]) -> Vec<(usize, usize)> {
-    let long = std::env::var_os("LONG_TESTS").is_some();
+    let long = is_long();
     let near_an_end = |at: usize| {
         let around = at.saturating_sub(2)..(at + 2).min(stream.len());
         stream[around].contains(&b'\n')

@@ -4,9 +4,12 @@
 //! follow whole journeys through the proxy and the simulator, with what is in `support`.
 
 mod admin;
+mod cancels;
+mod capacity;
 mod commands;
 mod completion;
 mod cuts;
+mod drain;
 mod earlier;
 mod early;
 mod endings;
@@ -22,3 +25,4 @@ mod restart;
 mod rules;
 mod scan;
 mod support;
+mod ten_keys;

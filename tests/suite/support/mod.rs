@@ -65,6 +65,11 @@ pub fn each<T: Send>(cases: impl IntoIterator<Item = T>, attempt: impl Fn(T) + S
     });
 }
 
+/// Whether the long tests were asked for: `./test.sh --long`.
+pub fn is_long() -> bool {
+    std::env::var_os("LONG_TESTS").is_some()
+}
+
 /// A chat request whose one message is `text`.
 pub fn chat(text: &str, stream: bool) -> Value {
     json!({"model": MODEL, "stream": stream, "messages": [{"role": "user", "content": text}]})
