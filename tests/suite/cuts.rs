@@ -1,19 +1,15 @@
 //! A stream of 4 KiB, recorded and cut short at every byte, by FIN and by RST, chunked and with a
 //! Content-Length: whatever came, the client reads whole events, one error and the end marker.
 //!
-//! The upstream here is a socket that plays the recording; the query of each request, which reaches
-//! it, says where and how it breaks off. All four ways at every byte: with `LONG_TESTS`; without, each
+//! The upstream here only plays the recording; the query of each request, which reaches it, says where and how it breaks off. All four ways at every byte: with `LONG_TESTS`; without, each
 //! byte by one of them, and each of them at the bytes around the ends of lines.
 
 use crate::support::{
-    Answer, CHAT, Call, House, Options, chat, error_events, is_long, json_events, spawn,
-    without_leading_comments,
+    Answer, CHAT, Call, Curtain, House, Options, Play, chat, error_events, is_long, json_events, player,
+    said, spawn, without_leading_comments,
 };
 use std::collections::HashMap;
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 /// How a stream breaks off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,64 +34,24 @@ fn recording() -> Vec<u8> {
     answer.body
 }
 
-/// Plays `stream` to everyone who asks, cut as the query says; its base URL.
-fn player(stream: &[u8]) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let base = format!("http://{}/api/v1", listener.local_addr().expect("its address"));
-    let stream = stream.to_vec();
-    std::thread::spawn(move || {
-        for client in listener.incoming().map_while(Result::ok) {
-            let stream = stream.clone();
-            std::thread::spawn(move || play(client, &stream));
-        }
-    });
-    base
-}
-
-fn play(mut client: TcpStream, stream: &[u8]) {
-    let mut request = Vec::new();
-    let mut buffer = [0u8; 8192];
-    // The requests of this test are small, and their body comes with their head.
-    while memchr::memmem::find(&request, b"\r\n\r\n").is_none_or(|end| request.len() < end + 10) {
-        match client.read(&mut buffer) {
-            Ok(count @ 1..) => request.extend_from_slice(&buffer[..count]),
-            _ => return,
-        }
-        if request.starts_with(b"GET") {
-            let _ = client.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
-            return;
-        }
-    }
-    let line = String::from_utf8_lossy(&request).lines().next().unwrap_or_default().to_owned();
-    let said = |name: &str| {
-        let (_, rest) = line.split_once(&format!("{name}="))?;
-        rest.split(['&', ' ']).next()?.parse::<usize>().ok()
-    };
-    let (cut, way) = (said("cut").unwrap_or(stream.len()), WAYS[said("way").unwrap_or(0)]);
-    let mut out = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n".to_vec();
+/// `stream` as one who asks for it gets it, cut as the query says.
+fn played(stream: &[u8], line: &str) -> Play {
+    let (cut, way) = (said(line, "cut").unwrap_or(stream.len()), WAYS[said(line, "way").unwrap_or(0)]);
+    let mut bytes = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n".to_vec();
     if way.chunked {
-        out.extend_from_slice(b"Transfer-Encoding: chunked\r\n\r\n");
-        out.extend_from_slice(format!("{:x}\r\n", stream.len()).as_bytes());
+        bytes.extend_from_slice(b"Transfer-Encoding: chunked\r\n\r\n");
+        bytes.extend_from_slice(format!("{:x}\r\n", stream.len()).as_bytes());
     } else {
-        out.extend_from_slice(format!("Content-Length: {}\r\n\r\n", stream.len()).as_bytes());
+        bytes.extend_from_slice(format!("Content-Length: {}\r\n\r\n", stream.len()).as_bytes());
     }
-    out.extend_from_slice(&stream[..cut]);
-    let _ = client.set_nodelay(true);
-    if client.write_all(&out).is_err() {
-        return;
-    }
-    if way.reset {
-        // A reset overtakes what was not read yet: what was sent must arrive first.
-        std::thread::sleep(Duration::from_millis(3));
-        let _ = socket2::SockRef::from(&client).set_linger(Some(Duration::ZERO));
-    } else {
-        let _ = client.shutdown(std::net::Shutdown::Write);
-        let _ = client.read(&mut buffer);
-    }
+    bytes.extend_from_slice(&stream[..cut]);
+    Play { bytes, ending: if way.reset { Curtain::Reset } else { Curtain::Fin } }
 }
 
 fn house(stream: &[u8]) -> House {
-    let options = Options { upstream: Some(player(stream)), ..Options::default() };
+    let recorded = stream.to_vec();
+    let upstream = player(move |line| played(&recorded, line));
+    let options = Options { upstream: Some(upstream), ..Options::default() };
     spawn(options.set("FREE_MODELS_ONLY", "false").set("PROXY_MAX_ATTEMPTS", "1").set("SERVER_WORKERS", "2"))
 }
 

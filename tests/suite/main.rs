@@ -19,6 +19,7 @@ mod golden;
 mod https;
 mod limits;
 mod models;
+mod odd_answers;
 mod papers;
 mod relay;
 mod restart;

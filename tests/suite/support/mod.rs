@@ -5,11 +5,13 @@
 //! behind the same fault in the other.
 
 mod house;
+mod player;
 mod process;
 mod sse;
 mod wire;
 
 pub use house::{House, Options, PASSWORD, all_rows, spawn};
+pub use player::{Curtain, Play, player, said};
 pub use process::{Program, Running};
 pub use sse::{error_events, events, json_events, text, usage, without_leading_comments};
 pub use wire::{Answer, Call, Wire};
