@@ -1,7 +1,7 @@
 //! `usage.complete_cancelled`: what a cancelled stream used is asked for later and filled into the
 //! row that it has; nobody waits for it and nothing is lost when the answer never comes.
 
-use crate::support::{Answer, CHAT, Call, House, Options, chat, spawn, wait_for, wait_until};
+use crate::support::{Answer, CHAT, Call, House, Options, chat, key, spawn, wait_for, wait_until};
 use openrouter_proxy::domain::usage::UsageRow;
 use openrouter_proxy::simulator::{Fault, Scope};
 use std::time::Duration;
@@ -58,6 +58,24 @@ fn the_row_of_a_cancelled_stream_is_completed() {
         .collect();
     assert!(hints.len() >= 2 && hints.iter().all(|hint| *hint == hints[0]), "the same key asks: {hints:?}");
     assert_eq!(house.rows(1).len(), 1);
+}
+
+#[test]
+fn a_clients_own_key_asks_for_itself() {
+    let own = key("good", 77);
+    let house = spawn(Options {
+        adjust: |settings| settings.usage.complete_cancelled = Some(Duration::from_millis(50)),
+        ..Options::default().set("PASS_THROUGH", "true")
+    });
+    let body = chat("on and on [[chunks=200 delay_ms=10]]", true).to_string();
+    let call = Call::bare("POST", CHAT).header("Authorization", &format!("Bearer {own}"));
+    let mut wire = house.connect();
+    wire.send(&Call { body: body.into_bytes(), ..call });
+    let mut answer = wire.head();
+    assert!(wire.piece(&mut answer), "{answer}");
+    wire.close();
+    wait_until("the row to be complete", || cancelled(&house, &answer).tokens.prompt.is_some());
+    assert_eq!(house.control().key(&own).looks, 1);
 }
 
 #[test]
