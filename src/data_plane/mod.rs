@@ -50,6 +50,10 @@ pub struct Options {
     pub max_attempts: u32,
     /// After this long the head of a stream goes out although nothing has come yet; `None`: never.
     pub early_headers: Option<Duration>,
+    /// Whether the turns of one conversation prefer one account.
+    pub session_affinity: bool,
+    /// How long a request may wait for a key whose limit resets by then.
+    pub queue_timeout: Duration,
     /// To the head of an answer.
     pub first_byte_timeout: Duration,
     /// Between two chunks of an answer.

@@ -74,7 +74,7 @@ fn leave(house: &House, number: usize, random: &mut fastrand::Rng) -> Leaver {
 fn clients_that_leave_at_any_moment_leave_nothing_behind() {
     let count = if is_long() { 1000 } else { 300 };
     let options = Options { keys: good_keys(4), keep: 2 * count, ..Options::default() };
-    let house = spawn(options.set("SERVER_WORKERS", "2"));
+    let house = spawn(options.unpaced().set("SERVER_WORKERS", "2"));
     let next = AtomicUsize::new(0);
     let serve = |seed: u64| {
         let mut random = fastrand::Rng::with_seed(seed);

@@ -20,7 +20,7 @@ fn nothing_rests(house: &House) {
 fn a_model_at_capacity_is_asked_once_in_each_cooldown() {
     let clock = noon();
     let options = Options { keys: good_keys(3), clock: clock.clone(), ..Options::default() };
-    let house = spawn(options.set("SERVER_WORKERS", "2"));
+    let house = spawn(options.unpaced().set("SERVER_WORKERS", "2"));
     house.control().fault_model(MODEL, Fault::Pool);
     for cooldown in 1..=4 {
         let mut wait = 0;
@@ -48,7 +48,7 @@ fn behind_an_alias_the_next_model_answers_meanwhile() {
     let clock = noon();
     let aliases = format!(r#"{{"fast": ["{MODEL}", "{WIDE_MODEL}"]}}"#);
     let options = Options { keys: good_keys(2), clock: clock.clone(), ..Options::default() };
-    let house = spawn(options.set("PROXY_MODEL_ALIASES", &aliases));
+    let house = spawn(options.unpaced().set("PROXY_MODEL_ALIASES", &aliases));
     house.control().fault_model(MODEL, Fault::Pool);
     let mut body = chat("anyone?", true);
     body["model"] = "fast".into();
@@ -68,7 +68,7 @@ fn behind_an_alias_the_next_model_answers_meanwhile() {
 
 #[test]
 fn a_clients_bad_request_is_no_keys_failure() {
-    let house = spawn(Options { keys: good_keys(2), ..Options::default() });
+    let house = spawn(Options { keys: good_keys(2), ..Options::default() }.unpaced());
     for number in 1..=6 {
         let answer = house.chat(&chat("x [[fault=badrequest]]", number % 2 == 0));
         assert_eq!((answer.status, answer.header("x-proxy-attempts")), (400, Some("1")), "{answer}");

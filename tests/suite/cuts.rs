@@ -52,7 +52,13 @@ fn house(stream: &[u8]) -> House {
     let recorded = stream.to_vec();
     let upstream = player(move |line| played(&recorded, line));
     let options = Options { upstream: Some(upstream), ..Options::default() };
-    spawn(options.set("FREE_MODELS_ONLY", "false").set("PROXY_MAX_ATTEMPTS", "1").set("SERVER_WORKERS", "2"))
+    spawn(
+        options
+            .unpaced()
+            .set("FREE_MODELS_ONLY", "false")
+            .set("PROXY_MAX_ATTEMPTS", "1")
+            .set("SERVER_WORKERS", "2"),
+    )
 }
 
 /// Where the first event with content ends: before, nothing is sent to the client.

@@ -23,6 +23,8 @@ fn program(shutdown_timeout: &str) -> (Simulator, Program) {
         .set("OPENROUTER_API_URL", &simulator.base_url())
         .set("OPENROUTER_API_KEY", &good_keys(5).join("\n"))
         .set("SERVER_SHUTDOWN_TIMEOUT", shutdown_timeout)
+        .set("PROXY_FREE_MINUTE_LIMIT", "-1")
+        .set("PROXY_FREE_DAILY_LIMIT", "-1")
         .set("ACCESS_PASSWORD", PASSWORD)
         .set("ADMIN_PASSWORD", "admin-password");
     (simulator, program)

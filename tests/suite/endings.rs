@@ -13,7 +13,7 @@ const CUTS: [Fault; 3] = [Fault::Cut, Fault::CutClean, Fault::ResetMid];
 
 /// One attempt: an answer that was cut before its first content is a refusal at once.
 fn house() -> House {
-    spawn(Options::default().set("PROXY_MAX_ATTEMPTS", "1").set("SERVER_WORKERS", "2"))
+    spawn(Options::default().unpaced().set("PROXY_MAX_ATTEMPTS", "1").set("SERVER_WORKERS", "2"))
 }
 
 /// A request whose answer has comments, reasoning and letters of up to four bytes.

@@ -18,7 +18,7 @@ fn house(play: impl Fn(usize) -> Play + Send + Sync + 'static) -> House {
     let upstream = player(move |line| play(said(line, "case").unwrap_or(0)));
     let options = Options { upstream: Some(upstream), ..Options::default() };
     let waits = options.set("OPENROUTER_IDLE_TIMEOUT", "0.3").set("OPENROUTER_FIRST_BYTE_TIMEOUT", "0.3");
-    spawn(waits.set("FREE_MODELS_ONLY", "false").set("PROXY_MAX_ATTEMPTS", "1"))
+    spawn(waits.unpaced().set("FREE_MODELS_ONLY", "false").set("PROXY_MAX_ATTEMPTS", "1"))
 }
 
 fn ask(house: &House, case: usize, stream: bool) -> Answer {

@@ -68,6 +68,12 @@ impl Options {
         Options { keys, ..Options::default() }
     }
 
+    /// Without limits of accounts, and with every request free to go to any of them.
+    pub fn unpaced(self) -> Options {
+        let unlimited = self.set("PROXY_FREE_MINUTE_LIMIT", "-1").set("PROXY_FREE_DAILY_LIMIT", "-1");
+        unlimited.set("PROXY_SESSION_AFFINITY", "false")
+    }
+
     /// With one more setting.
     pub fn set(mut self, variable: &'static str, value: &str) -> Options {
         self.settings.push((variable, value.to_owned()));
