@@ -51,15 +51,17 @@ enum State {
 impl Early {
     /// What follows from the end of the search.
     fn after(&self, Sought { found, record }: Sought) -> State {
-        let (error, record) = match found {
-            Ok(answer) => match relay::follow(answer, record, &self.plane) {
-                Ok(relay) => return State::Relaying(Box::new(relay)),
-                Err(unfit) => unfit,
-            },
-            Err(error) => (error, record),
+        let relayed = match found {
+            Ok(answer) => relay::follow(answer, record, &self.plane),
+            Err(error) => {
+                record.refuse(&error);
+                Err(error)
+            }
         };
-        record.refuse(&error);
-        State::Last(Some(ending::refused(self.dialect, &error)))
+        match relayed {
+            Ok(relay) => State::Relaying(Box::new(relay)),
+            Err(error) => State::Last(Some(ending::refused(self.dialect, &error))),
+        }
     }
 }
 

@@ -72,9 +72,9 @@ pub fn respond(answer: Answer, mut record: Record, plane: &Plane) -> HttpRespons
 
 /// The body alone, for a client that has the head of a stream already.
 ///
-/// Errors: the upstream answered without a stream, which such a client could not read; its row is
-/// still to be finished.
-pub fn follow(answer: Answer, mut record: Record, plane: &Plane) -> Result<Relay, (ApiError, Record)> {
+/// Errors: the upstream answered without a stream, which such a client could not read; its record
+/// is finished.
+pub fn follow(answer: Answer, mut record: Record, plane: &Plane) -> Result<Relay, ApiError> {
     let Answer { served: Served { lease, begun }, dialect, place, .. } = answer;
     match begun {
         Begun::Stream(opening) => {
@@ -88,7 +88,9 @@ pub fn follow(answer: Answer, mut record: Record, plane: &Plane) -> Result<Relay
             }
             let message = "the upstream answered without a stream; ask again without \"stream\": true";
             let error = ApiError::new(502, Kind::Upstream, "not_a_stream", message);
-            Err((ApiError { from_upstream: true, ..error }, record))
+            let error = ApiError { from_upstream: true, ..error };
+            record.refuse(&error);
+            Err(error)
         }
     }
 }

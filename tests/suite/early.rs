@@ -2,8 +2,8 @@
 //! attempts go on, and then the stream or one error event; everyone else notices nothing.
 
 use crate::support::{
-    Answer, CHAT, Call, House, MODEL, Options, chat, error_events, events, json_events, key, spawn, text,
-    wait_until, without_leading_comments,
+    Answer, CHAT, Call, House, MODEL, Options, Play, chat, error_events, events, json_events, key, player,
+    spawn, text, wait_until, without_leading_comments,
 };
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -108,6 +108,23 @@ fn what_fails_behind_the_head_is_one_error_in_the_dialects_shape() {
         assert_eq!((row.status, row.outcome.as_str()), (200, "failed"), "{row:?}");
         assert!(row.error_kind.is_some());
     }
+}
+
+#[test]
+fn an_answer_without_a_stream_is_an_error_behind_the_head() {
+    let whole =
+        r#"{"id":"gen-1","choices":[{"index":0,"message":{"content":"x"}}],"usage":{"prompt_tokens":7}}"#;
+    let upstream = player(move |_| {
+        std::thread::sleep(Duration::from_millis(500));
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length";
+        Play { bytes: format!("{head}: {}\r\n\r\n{whole}", whole.len()).into_bytes(), ..Play::default() }
+    });
+    let options = Options { upstream: Some(upstream), ..Options::default() };
+    let house = spawn(eager(options.set("FREE_MODELS_ONLY", "false")));
+    let answer = house.chat(&chat("x", true));
+    assert_eq!(error_events(&answer.body)[0]["error"]["code"], 502, "{answer}");
+    let row = house.row();
+    assert_eq!((row.status, row.outcome.as_str(), row.tokens.prompt), (200, "failed", Some(7)), "{row:?}");
 }
 
 #[test]
