@@ -3,8 +3,8 @@
 
 use crate::support::{CHAT, Call, House, Options, Wire, chat, good_keys, is_long, spawn, wait_for};
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 /// When a client leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -88,11 +88,16 @@ fn clients_that_leave_at_any_moment_leave_nothing_behind() {
         }
     };
     let serve = &serve;
-    let leavers: Vec<Leaver> = std::thread::scope(|scope| {
+    let over = AtomicBool::new(false);
+    let (leavers, late): (Vec<Leaver>, Duration) = std::thread::scope(|scope| {
+        let machine = scope.spawn(|| lateness(&over));
         let clients: Vec<_> = (0..16).map(|seed| scope.spawn(move || serve(seed))).collect();
-        clients.into_iter().flat_map(|client| client.join().expect("no client fails")).collect()
+        let ended: Vec<_> = clients.into_iter().map(std::thread::ScopedJoinHandle::join).collect();
+        over.store(true, Ordering::Relaxed);
+        let leavers = ended.into_iter().flat_map(|leavers| leavers.expect("no client fails")).collect();
+        (leavers, machine.join().expect("a clock"))
     });
-    the_upstream_was_closed(&house, &leavers);
+    the_upstream_was_closed(&house, &leavers, late);
     every_row_is_there(&house, &leavers);
     let keys = house.keys();
     assert!(keys.iter().all(|key| key.in_flight == 0 && key.rest.is_none()), "{keys:?}");
@@ -103,8 +108,22 @@ fn clients_that_leave_at_any_moment_leave_nothing_behind() {
     }
 }
 
-/// Within a second of each leaving, unless it never got so far.
-fn the_upstream_was_closed(house: &House, leavers: &[Leaver]) {
+/// How late this machine woke who slept, at worst, until `over`: on a busy one everything is.
+fn lateness(over: &AtomicBool) -> Duration {
+    let nap = Duration::from_millis(10);
+    let mut worst = Duration::ZERO;
+    while !over.load(Ordering::Relaxed) {
+        let began = Instant::now();
+        std::thread::sleep(nap);
+        worst = worst.max(began.elapsed().saturating_sub(nap));
+    }
+    worst
+}
+
+/// Within a second of each leaving, unless it never got so far. Several threads take part in
+/// it in turn, each of which a busy machine may have woken `late`, and more than once.
+fn the_upstream_was_closed(house: &House, leavers: &[Leaver], late: Duration) {
+    let limit = Duration::from_secs(1) + 10 * late;
     let ends: Vec<(String, Duration)> = wait_for("every attempt to end", || {
         let received = house.control().received();
         let posted = received.iter().filter(|request| request.method == "POST");
@@ -130,10 +149,14 @@ fn the_upstream_was_closed(house: &House, leavers: &[Leaver]) {
             continue;
         };
         let took = end.saturating_sub(leaver.left);
-        assert!(took < Duration::from_secs(1), "{} {:?}: closed after {took:?}", leaver.tag, leaver.moment);
+        assert!(took < limit, "{} {:?}: closed after {took:?}", leaver.tag, leaver.moment);
         slowest = slowest.max(took);
     }
-    println!("{} of {} reached the upstream, closed within {slowest:?}", end_of.len(), leavers.len());
+    println!(
+        "{} of {} reached the upstream, closed within {slowest:?}; the machine was up to {late:?} late",
+        end_of.len(),
+        leavers.len()
+    );
     assert!(end_of.len() * 10 >= leavers.len() * 9, "{} of {}", end_of.len(), leavers.len());
 }
 
