@@ -12,7 +12,8 @@ mod usage;
 use crate::app::{self, StartError};
 use crate::cli::{Cli, Command};
 use crate::config::sources::Sources;
-use crate::config::{EXIT_CODE, Settings, load};
+use crate::config::{EXIT_CODE, Settings, load, server_of};
+use crate::domain::time::Clock;
 use crate::store::StoreError;
 use std::io;
 use std::process::ExitCode;
@@ -63,6 +64,10 @@ pub fn run(cli: Cli) -> ExitCode {
         Ok(settings) => settings,
         Err(faults) => {
             eprintln!("{faults}");
+            // Configuration does not open the certificate, yet its faults belong to the same list.
+            if let Err(faults) = app::check_certificate(&server_of(&sources), &Clock::system()) {
+                eprintln!("{faults}");
+            }
             return ExitCode::from(EXIT_CODE);
         }
     };
