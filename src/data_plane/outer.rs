@@ -18,8 +18,8 @@ pub async fn guard(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let at = request.app_data::<Data<Plane>>().map(|plane| plane.clock.now());
-    let id = RequestId::new(at.unwrap_or(crate::domain::time::Timestamp::from_millis(0)));
+    let id = request.app_data::<Data<Plane>>().map(|plane| plane.ids.next(plane.clock.now()));
+    let id = id.unwrap_or_else(nameless);
     request.extensions_mut().insert(id);
     let served = AssertUnwindSafe(next.call(request)).catch_unwind().await;
     let mut response = served.unwrap_or_else(|_| Err(Panicked(id).into()))?.map_into_boxed_body();
@@ -52,5 +52,10 @@ impl ResponseError for Panicked {
 /// The id that [`guard`] gave this request.
 pub fn request_id(request: &HttpRequest) -> RequestId {
     let given = request.extensions().get::<RequestId>().copied();
-    given.unwrap_or_else(|| RequestId::new(crate::domain::time::Timestamp::from_millis(0)))
+    given.unwrap_or_else(nameless)
+}
+
+/// For what reaches no plane, which no set-up of ours allows.
+fn nameless() -> RequestId {
+    RequestId::new(crate::domain::time::Timestamp::from_millis(0))
 }
