@@ -10,6 +10,7 @@
 
 pub mod alias;
 pub mod body;
+pub mod budget;
 pub mod cache_control;
 pub mod check;
 use crate::domain::dialect;
@@ -22,6 +23,7 @@ mod near;
 pub mod overflow;
 mod prompt;
 pub mod provider;
+pub mod room;
 pub mod rules;
 pub mod tokens;
 mod turns;
