@@ -8,6 +8,7 @@ mod admission;
 mod aside;
 mod attempt;
 mod body;
+mod cors;
 mod ending;
 mod errors;
 mod failover;

@@ -252,23 +252,23 @@ mod tests {
 
     #[test]
     fn fallbacks_bound_it_too_if_they_can_take_the_prompt() {
-        let with = |fallbacks: &[Room], prompt, given| Facts {
-            fallbacks: fallbacks.to_vec(),
+        let with = |fallback: &Room, prompt, given| Facts {
+            fallbacks: vec![fallback.clone()],
             ..facts(100_000, Some(16_384), prompt, given)
         };
         let small = room(Some(8_192), None, false);
         let capped = room(Some(200_000), Some(4_096), false);
-        assert_eq!(with(&[capped.clone()], 50, None).plan(), Plan::Set(4_096));
-        assert_eq!(with(&[capped.clone()], 50, Some(9_000)).plan(), Plan::Lower(4_096));
-        assert_eq!(with(&[room(None, None, true)], 50, None).plan(), Plan::Set(16_384));
-        let Plan::Set(tokens) = with(&[small.clone()], 2_000, None).plan() else { panic!() };
+        assert_eq!(with(&capped, 50, None).plan(), Plan::Set(4_096));
+        assert_eq!(with(&capped, 50, Some(9_000)).plan(), Plan::Lower(4_096));
+        assert_eq!(with(&room(None, None, true), 50, None).plan(), Plan::Set(16_384));
+        let Plan::Set(tokens) = with(&small, 2_000, None).plan() else { panic!() };
         assert!((6_000..6_192).contains(&tokens), "{tokens}");
         // Too long for the small one: it is left out, and the prompt fits all the same.
-        assert_eq!(with(&[small.clone()], 9_000, None).plan(), Plan::Set(16_384));
-        assert!(matches!(with(&[capped], 99_999, None).plan(), Plan::TooLong { .. }));
+        assert_eq!(with(&small, 9_000, None).plan(), Plan::Set(16_384));
+        assert!(matches!(with(&capped, 99_999, None).plan(), Plan::TooLong { .. }));
         // Whether the small one is left out hangs on the count.
-        assert!(with(&[small.clone()], 9_000, None).needs_count());
-        assert!(!with(&[small], 60, None).needs_count());
+        assert!(with(&small, 9_000, None).needs_count());
+        assert!(!with(&small, 60, None).needs_count());
     }
 
     fn any_room() -> impl Strategy<Value = Room> {

@@ -6,7 +6,8 @@
 //!
 //! The order: [`check::check`], [`alias::Aliases::resolve`], and then for each model tried, on a
 //! clone: [`alias::set_model`], [`free_rule::check`], [`rules::Rules::apply`],
-//! [`max_tokens::Facts::of`] with [`tokens::count`] where it is needed, [`max_tokens::Plan::apply`].
+//! [`max_tokens::Facts::of`] with [`tokens::count`] where it is needed, [`max_tokens::Plan::apply`],
+//! which holds a [`budget`] below the limit.
 
 pub mod alias;
 pub mod body;

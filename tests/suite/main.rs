@@ -5,6 +5,7 @@
 
 mod admin;
 mod commands;
+mod cors;
 mod earlier;
 mod endings;
 mod failover;
