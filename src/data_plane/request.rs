@@ -15,9 +15,12 @@ use super::shaping::bad_body;
 use super::{aside, body, headers, relay};
 use crate::domain::dialect::Dialect;
 use crate::domain::model::Catalog;
-use crate::shape::alias::set_model;
+use crate::domain::time::Timestamp;
+use crate::keypool::Conversation;
+use crate::shape::alias::{candidates, choose_model};
 use crate::shape::body::Document;
 use crate::shape::check;
+use crate::shape::conversation::{self, Turn};
 use crate::shape::free_rule::{self, FreeFault};
 use crate::upstream::client::Call;
 use actix_web::http::Method;
@@ -88,7 +91,7 @@ async fn answer(
     refuse_pooled_key(&admitted, plane)?;
     record.client(&admitted.client);
     let bytes = body::read(request, payload, plane.options.max_body_bytes).await?;
-    let document = document(bytes, dialect, record).await?;
+    let (document, turn) = document(bytes, dialect, record).await?;
     let call = Call {
         method: Method::POST,
         path: dialect.path(),
@@ -103,24 +106,31 @@ async fn answer(
         document,
         admitted,
         call,
+        turn: turn.filter(|_| plane.options.session_affinity),
         until: Instant::now() + plane.options.request_timeout,
+        wait_until: plane.clock.now().after(plane.options.queue_timeout),
     };
     let (served, model) = wish.fulfil(record).await?;
     Ok(relay::Answer { served, dialect, model, place })
 }
 
-/// The body as a document that its endpoint can take.
-async fn document(bytes: Bytes, dialect: Dialect, record: &mut Record) -> Result<Document, ApiError> {
+/// The body as a document that its endpoint can take, and its turn in a conversation.
+async fn document(
+    bytes: Bytes,
+    dialect: Dialect,
+    record: &mut Record,
+) -> Result<(Document, Option<Turn>), ApiError> {
     let long = aside::is_long(bytes.len());
     let read = move || {
         let document = Document::parse(bytes)?;
         let checked = check::check(&document, dialect);
-        Ok((document, checked))
+        let turn = conversation::turn(&document, dialect);
+        Ok((document, checked, turn))
     };
-    let (document, checked) = aside::run(long, read).await?.map_err(bad_body)?;
+    let (document, checked, turn) = aside::run(long, read).await?.map_err(bad_body)?;
     note_what_is_asked(&document, record);
     checked.map_err(bad_body)?;
-    Ok(document)
+    Ok((document, turn))
 }
 
 /// What an admitted client asks for.
@@ -130,23 +140,24 @@ struct Wish<'a> {
     document: Document,
     admitted: Admitted,
     call: Call,
+    turn: Option<Turn>,
     until: Instant,
+    wait_until: Timestamp,
 }
 
 impl Wish<'_> {
-    /// Tries the models that the client's `model` stands for, in order; returns the answer and the
-    /// model that gave it. Errors: those of the last model.
+    /// Tries the models that the client's `model` stands for and those of its own `models`, in order;
+    /// returns the answer and the model that was asked. Errors: those of the last model.
     async fn fulfil(&self, record: &mut Record) -> Result<(Served, String), ApiError> {
-        let asked = self.document.string("model").unwrap_or_default();
-        let models = self.plane.shaping.aliases.resolve(&asked);
+        let models = candidates(&self.document, &self.plane.shaping.aliases);
         let mut left = models.len();
         let mut counted = 0;
         for model in models {
             left -= 1;
-            match self.try_model(model, left > 0, &mut counted, record).await {
-                Ok(served) => return Ok((served, model.to_owned())),
+            match self.try_model(&model, left > 0, &mut counted, record).await {
+                Ok(served) => return Ok((served, model)),
                 Err(Failure::Model(_)) if left > 0 => {
-                    log::debug!("{model} cannot answer for {asked}, the next one is tried");
+                    log::debug!("{model} cannot answer, the next one is tried");
                 }
                 Err(Failure::Model(error) | Failure::Final(error)) => return Err(error),
                 Err(Failure::TooLarge(_)) => break,
@@ -169,7 +180,7 @@ impl Wish<'_> {
     ) -> Result<Served, Failure> {
         let catalog = self.plane.catalog.get();
         let mut document = self.document.clone();
-        set_model(&mut document, model);
+        choose_model(&mut document, model);
         if self.admitted.own_key.is_none() {
             admit_model(&document, self.dialect, &catalog, self.plane)?;
         }
@@ -192,7 +203,11 @@ impl Wish<'_> {
                 dialect: self.dialect,
                 model: model.to_owned(),
                 free,
+                conversation: self
+                    .turn
+                    .map(|turn| Conversation { id: turn.conversation, goes_on: turn.goes_on }),
                 until: self.until,
+                wait_until: self.wait_until,
                 can_be_corrected: shaped.can_be_corrected() && !corrected,
                 max_attempts,
                 counted: *counted,

@@ -14,6 +14,7 @@ pub mod body;
 pub mod budget;
 pub mod cache_control;
 pub mod check;
+pub mod conversation;
 use crate::domain::dialect;
 mod edit;
 pub mod free_rule;
