@@ -277,17 +277,16 @@ fn admit_model(
     free_rule::check(document, dialect, catalog, rule).map_err(not_free)
 }
 
-/// A model that is gone or not free may have a next one in its alias; what escapes the rule has not.
+/// A model that is gone or not free may have a next one in its alias. What escapes the rule has not,
+/// and a list of the client's own is refused as a whole rather than thinned out.
 fn not_free(fault: FreeFault) -> Failure {
-    let (message, param) = (fault.to_string(), Some(fault.field().to_owned()));
-    let of = |error: ApiError| ApiError { param: param.clone(), ..error };
-    match fault {
-        FreeFault::UnknownModel { .. } => {
-            Failure::Model(of(ApiError::new(404, Kind::NotFound, "model_not_found", message)))
-        }
-        FreeFault::NotFree { .. } => {
-            Failure::Model(of(ApiError::new(403, Kind::Permission, "model_not_free", message)))
-        }
-        FreeFault::Escapes { .. } => Failure::Final(of(ApiError::bad_request("not_allowed", message, None))),
-    }
+    let message = fault.to_string();
+    let error = match fault {
+        FreeFault::UnknownModel { .. } => ApiError::new(404, Kind::NotFound, "model_not_found", message),
+        FreeFault::NotFree { .. } => ApiError::new(403, Kind::Permission, "model_not_free", message),
+        FreeFault::Escapes { .. } => ApiError::bad_request("not_allowed", message, None),
+    };
+    let error = ApiError { param: Some(fault.field().to_owned()), ..error };
+    let may_have_a_next = !matches!(fault, FreeFault::Escapes { .. }) && fault.field() == "model";
+    if may_have_a_next { Failure::Model(error) } else { Failure::Final(error) }
 }

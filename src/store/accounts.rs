@@ -125,12 +125,12 @@ pub(super) fn add_uses(connection: &mut AnyConnection, uses: &[AccountUse]) -> R
         // A key that was removed meanwhile leaves its account behind; one that never was is passed over.
         diesel::sql_query(
             "INSERT INTO account_days (account_id, day, used) \
-             SELECT id, $2, $3 FROM accounts WHERE id = $1 \
+             SELECT id, $1, $2 FROM accounts WHERE id = $3 \
              ON CONFLICT (account_id, day) DO UPDATE SET used = account_days.used + excluded.used",
         )
-        .bind::<BigInt, _>(account.0)
         .bind::<Integer, _>(day.0)
         .bind::<BigInt, _>(count)
+        .bind::<BigInt, _>(account.0)
         .execute(connection)?;
     }
     Ok(())
