@@ -21,6 +21,7 @@ use crate::config::host::Host;
 use crate::config::openrouter::OpenRouter;
 use crate::credentials::AdminPassword;
 use crate::data_plane::{self, access::Access, shaping::Shaping};
+use crate::domain::ids::RequestIds;
 use crate::domain::key::NewKey;
 use crate::domain::secret::Secret;
 use crate::domain::time::Clock;
@@ -97,6 +98,7 @@ impl App {
             catalog: catalog.clone(),
             usage: usage.clone(),
             clock: clock.clone(),
+            ids: RequestIds::default(),
         });
         let admin = admin_plane::Plane {
             password,

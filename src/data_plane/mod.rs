@@ -8,6 +8,7 @@ mod admission;
 mod aside;
 mod attempt;
 mod body;
+mod cors;
 mod early;
 mod ending;
 mod errors;
@@ -29,6 +30,7 @@ pub use outer::guard;
 pub use routes::configure;
 
 use crate::catalog::CatalogHandle;
+use crate::domain::ids::RequestIds;
 use crate::domain::time::Clock;
 use crate::keypool::KeyPoolHandle;
 use crate::shape::free_rule::FreeRule;
@@ -82,6 +84,8 @@ pub struct Shared {
     pub usage: UsageHandle,
     /// The time.
     pub clock: Clock,
+    /// Names for requests.
+    pub ids: RequestIds,
 }
 
 /// What one worker thread holds: the shared parts and a client of its own, since awc's cannot cross

@@ -9,6 +9,7 @@ mod cancels;
 mod capacity;
 mod commands;
 mod completion;
+mod cors;
 mod cuts;
 mod drain;
 mod earlier;
