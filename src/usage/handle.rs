@@ -2,6 +2,7 @@
 
 use super::actor::{Flush, Record, UsageSink};
 use super::batch::FULL;
+use super::completion::{Cancelled, Completer};
 use super::reader::UsageReader;
 use super::retention::Retention;
 use crate::domain::time::Clock;
@@ -17,6 +18,7 @@ pub struct UsageHandle {
     address: Addr<UsageSink>,
     waiting: Arc<AtomicUsize>,
     reader: UsageReader,
+    completer: Option<Completer>,
 }
 
 impl UsageHandle {
@@ -28,7 +30,12 @@ impl UsageHandle {
         let address = UsageSink::start_in_arbiter(&Arbiter::new().handle(), move |_| {
             UsageSink::new(store, Retention::new(days), clock, counted)
         });
-        UsageHandle { address, waiting, reader }
+        UsageHandle { address, waiting, reader, completer: None }
+    }
+
+    /// With someone who completes the rows of cancelled requests.
+    pub fn completed_by(self, completer: Completer) -> UsageHandle {
+        UsageHandle { completer: Some(completer), ..self }
     }
 
     /// Hands a row over; never waits.
@@ -41,6 +48,13 @@ impl UsageHandle {
     /// The way to what is stored.
     pub fn reader(&self) -> &UsageReader {
         &self.reader
+    }
+
+    /// Has the row of a cancelled request completed later, if the operator chose so; never waits.
+    pub fn complete(&self, cancelled: Cancelled) {
+        if let Some(completer) = &self.completer {
+            completer.take(cancelled);
+        }
     }
 
     /// Rows that have not reached the store yet.
