@@ -35,7 +35,7 @@ function frame() {
   showConnection(dot);
   put(root, h("button", { class: "skip", on: { click: () => main.focus() } }, t("nav.skip")),
     h("div", { class: "shell" },
-      h("header", { class: "side" }, h("a", { class: "brand", href: "#/overview" }, h("img", { src: "icon.svg", alt: "", width: 26, height: 26 }), "openrouter-proxy"),
+      h("header", { class: "side" }, h("a", { class: "brand", href: "#/overview" }, h("img", { src: "icon.svg", alt: "", width: 26, height: 26 }), h("span", {}, "openrouter-proxy")),
         h("nav", { "aria-label": t("nav.label") }, links),
         h("div", { class: "tools" }, dot, languageChoice(), themeButton(),
           h("button", { type: "button", class: "quiet", title: t("do.signOut"), "aria-label": t("do.signOut"), on: { click: signOut } }, icon("leave")))),

@@ -35,7 +35,7 @@ pub fn routes() -> Vec<Route> {
     vec![
         Route::get("/api/events", || web::get().to(events))
             .says("Rows as requests end (`row`), how many were left out (`skipped`), and changes of state (`state`), until the session ends (`end`).")
-            .gives_text("text/event-stream")
+            .gives_text(&["text/event-stream"])
             .problems(&[503]),
     ]
 }

@@ -57,13 +57,8 @@ pub enum Kind {
     Status,
     /// A moment: RFC 3339, or `YYYY-MM-DD` for the first of that UTC day.
     Moment,
-    /// Several texts such as ids of models.
-    Texts {
-        /// The most of them.
-        most: usize,
-        /// The most characters of one.
-        max: usize,
-    },
+    /// Models: ids, or patterns with a star at either end.
+    Models,
     /// What `next_cursor` held; the pattern says what that looks like.
     Cursor(&'static str),
 }
@@ -95,6 +90,10 @@ impl Field {
         })
     }
 }
+
+/// The most models in a list, and the most characters of one.
+const MOST_MODELS: usize = 200;
+const LONGEST_MODEL: usize = 200;
 
 /// Characters that disturb what stands beside them: control characters, and those that turn the
 /// direction of text (Unicode UAX 9, 2).
@@ -128,12 +127,10 @@ impl Kind {
             (Kind::Word(words), Value::String(text)) if words.contains(&text.as_str()) => None,
             (Kind::Status, Value::String(text)) if StatusFilter::parse(text).is_some() => None,
             (Kind::Moment, Value::String(text)) if Timestamp::parse(text).is_some() => None,
-            (Kind::Texts { most, max }, Value::Array(items)) => {
-                let sound = |item: &Value| {
-                    let text = item.as_str().unwrap_or_default();
-                    !text.is_empty() && text.chars().count() <= max && !text.chars().any(disturbs)
-                };
-                (items.len() > most || !items.iter().all(sound)).then(|| self.expected())
+            (Kind::Models, Value::Array(items)) => {
+                let sound = |item: &Value| item.as_str().is_some_and(is_model_pattern);
+                (!(1..=MOST_MODELS).contains(&items.len()) || !items.iter().all(sound))
+                    .then(|| self.expected())
             }
             // What a cursor must be is its reader's to say.
             (Kind::Cursor(_), Value::String(_)) => None,
@@ -153,8 +150,9 @@ impl Kind {
                     .to_owned()
             }
             Kind::Moment => "must be a time such as 2026-11-22 or 2026-11-22T15:04:05Z".to_owned(),
-            Kind::Texts { most, max } => {
-                format!("must be a list of at most {most} texts of 1 to {max} characters")
+            Kind::Models => {
+                let forms = "each an id, or one of *suffix, prefix*, *substring*, *";
+                format!("must be a list of 1 to {MOST_MODELS} models, {forms}")
             }
             Kind::Cursor(_) => "must be what next_cursor held".to_owned(),
         }
@@ -193,13 +191,21 @@ impl Kind {
                 "pattern": "^([1-5][0-9][0-9]|completed|cancelled|truncated|refused|failed)$",
             }),
             Kind::Moment => json!({"type": "string", "anyOf": [{"format": "date-time"}, {"format": "date"}]}),
-            Kind::Texts { most, max } => json!({
-                "type": "array", "maxItems": most,
-                "items": {"type": "string", "minLength": 1, "maxLength": max, "pattern": CALM},
+            Kind::Models => json!({
+                "type": "array", "minItems": 1, "maxItems": MOST_MODELS,
+                "items": {"type": "string", "maxLength": LONGEST_MODEL, "pattern": "^(\\*|\\*?[!-)+-~]+\\*?)$"},
             }),
             Kind::Cursor(pattern) => json!({"type": "string", "pattern": pattern}),
         }
     }
+}
+
+/// The forms of a model in a token's list: stars at the ends alone.
+fn is_model_pattern(text: &str) -> bool {
+    let inner = text.strip_prefix('*').unwrap_or(text);
+    let inner = inner.strip_suffix('*').unwrap_or(inner);
+    let plain = !inner.is_empty() && inner.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'*');
+    text == "*" || (plain && text.len() <= LONGEST_MODEL)
 }
 
 /// Why `text` is no OpenRouter key.

@@ -34,7 +34,8 @@ pub fn routes() -> Vec<Route> {
         Route::get("/api/keys/export", || web::get().to(export))
             .says("Every key as a file; the keys themselves only when asked for twice.")
             .query(EXPORT)
-            .gives::<Exported>(200),
+            .gives::<Exported>(200)
+            .problems(&[409]),
     ]
 }
 
@@ -143,10 +144,8 @@ async fn export(request: HttpRequest, plane: Data<Plane>) -> Result<HttpResponse
     let given = Given::of_query(request.query_string(), EXPORT)?;
     let in_clear = given.switch("secrets").unwrap_or(false);
     if in_clear && given.text("confirm") != Some("secrets") {
-        return Err(Problem::of_field(
-            "confirm",
-            "must be `secrets`: the file would hold every key in clear",
-        ));
+        let detail = "the file would hold every key in clear: ask once more, with `confirm=secrets`";
+        return Err(Problem::new(409, detail));
     }
     let keys = plane.ledger.export_keys(in_clear, plane.clock.now().day()).await?;
     if in_clear {

@@ -18,7 +18,7 @@ pub fn routes() -> Vec<Route> {
     vec![
         Route::get("/metrics", || web::get().to(metrics))
             .says("What is counted, in Prometheus text.")
-            .gives_text("text/plain"),
+            .gives_text(&["text/plain"]),
     ]
 }
 

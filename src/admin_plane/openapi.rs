@@ -15,7 +15,7 @@ pub fn routes() -> Vec<Route> {
     vec![
         Route::get("/api/openapi.json", || web::get().to(openapi))
             .says("This document.")
-            .gives_text("application/json"),
+            .gives_text(&["application/json"]),
     ]
 }
 
@@ -98,9 +98,10 @@ fn operation_id(route: &Route) -> String {
 fn parameters(route: &Route) -> Vec<Value> {
     let names = route.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
     let of_path = names.map(|name| {
-        let is_text = route.path.starts_with("/api/models/") || name == "request_id";
-        let schema = if is_text {
-            json!({"type": "string", "minLength": 1})
+        let schema = if route.path.starts_with("/api/models/") {
+            json!({"type": "string", "pattern": "^[A-Za-z0-9._:~/-]{1,256}$"})
+        } else if name == "request_id" {
+            json!({"type": "string", "pattern": "^[0-9a-f-]{1,64}$"})
         } else {
             json!({"type": "integer", "minimum": 1, "maximum": i64::MAX})
         };
@@ -144,7 +145,9 @@ fn responses(route: &Route, generator: &mut SchemaGenerator, problem: &Value) ->
     let content = match route.answer.content {
         Content::Nothing => None,
         Content::Json(schema) => Some(json!({"application/json": {"schema": schema(generator)}})),
-        Content::Text(kind) => Some(json!({ kind: {} })),
+        Content::Text(kinds) => Some(
+            kinds.iter().map(|kind| ((*kind).to_owned(), json!({}))).collect::<Map<String, Value>>().into(),
+        ),
     };
     let mut well = json!({"description": "All went well."});
     if let (Some(content), Some(members)) = (content, well.as_object_mut()) {

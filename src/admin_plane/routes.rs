@@ -49,8 +49,8 @@ pub enum Content {
     Nothing,
     /// JSON of this type.
     Json(fn(&mut SchemaGenerator) -> Schema),
-    /// Text of this content type.
-    Text(&'static str),
+    /// Text of one of these content types.
+    Text(&'static [&'static str]),
 }
 
 impl Route {
@@ -114,9 +114,9 @@ impl Route {
         Route { answer: Answer { status, content }, ..self }
     }
 
-    /// Answers 200 with text of this content type.
-    pub fn gives_text(self, kind: &'static str) -> Route {
-        Route { answer: Answer { status: 200, content: Content::Text(kind) }, ..self }
+    /// Answers 200 with text of one of these content types.
+    pub fn gives_text(self, kinds: &'static [&'static str]) -> Route {
+        Route { answer: Answer { status: 200, content: Content::Text(kinds) }, ..self }
     }
 
     /// May also answer with these problems.

@@ -18,11 +18,8 @@ use serde::Serialize;
 const NAME: Kind = Kind::Text { min: 1, max: 100 };
 const EXPIRES: Field =
     Field::nullable("expires_at", Kind::Moment, "From when on it is refused; null: never.");
-const MODELS: Field = Field::nullable(
-    "allowed_models",
-    Kind::Texts { most: 200, max: 200 },
-    "Ids, or patterns such as *:free; null: every model.",
-);
+const MODELS: Field =
+    Field::nullable("allowed_models", Kind::Models, "Ids, or patterns such as *:free; null: every model.");
 const A_DAY: Field = Field::nullable(
     "requests_per_day",
     Kind::Whole { min: 1, max: u32::MAX as i64 },
@@ -131,10 +128,16 @@ async fn list(request: HttpRequest, plane: Data<Plane>) -> Result<HttpResponse, 
 }
 
 async fn one(id: Path<String>, plane: Data<Plane>) -> Result<HttpResponse, Problem> {
-    let id = token_id(&id)?;
-    let found = plane.tokens.list().await?.into_iter().find(|record| record.id == id);
-    let record = found.ok_or_else(|| Problem::unknown("token"))?;
+    let record = good(&plane, token_id(&id)?).await?;
     Ok(json(200, &Token::new(record, plane.clock.now())))
+}
+
+/// The token with this id. Errors: 404 when it is not there, or was revoked: only the list still tells
+/// of those.
+async fn good(plane: &Plane, id: TokenId) -> Result<TokenRecord, Problem> {
+    let mut records = plane.tokens.list().await?.into_iter();
+    let found = records.find(|record| record.id == id && record.revoked_at.is_none());
+    found.ok_or_else(|| Problem::new(404, "there is no such token, or it was revoked"))
 }
 
 async fn add(request: HttpRequest, payload: Payload, plane: Data<Plane>) -> Result<HttpResponse, Problem> {
@@ -164,7 +167,7 @@ async fn change(
     plane: Data<Plane>,
 ) -> Result<HttpResponse, Problem> {
     let given = body::read(&request, payload, CHANGE, body::LIMIT).await?;
-    let id = token_id(&id)?;
+    let id = good(&plane, token_id(&id)?).await?.id;
     let edit = TokenEdit {
         name: given.text("name").map(str::to_owned),
         expires_at: given.has("expires_at").then(|| given.moment("expires_at")),
@@ -177,7 +180,7 @@ async fn change(
 }
 
 async fn revoke(id: Path<String>, plane: Data<Plane>) -> Result<HttpResponse, Problem> {
-    let id = token_id(&id)?;
+    let id = good(&plane, token_id(&id)?).await?.id;
     plane.tokens.revoke(id).await?;
     log::info!("client token {id} was revoked");
     Ok(HttpResponse::NoContent().finish())

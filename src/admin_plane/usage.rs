@@ -61,7 +61,7 @@ pub fn routes() -> Vec<Route> {
         Route::get("/api/usage/export", || web::get().to(export))
             .says("Every request that the filters admit, oldest first, as a file.")
             .query(EXPORT)
-            .gives_text("text/plain"),
+            .gives_text(&["application/jsonl", "text/csv"]),
         Route::get("/api/usage/{request_id}", || web::get().to(one))
             .says("One request.")
             .gives::<UsageRow>(200),

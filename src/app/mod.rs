@@ -22,6 +22,7 @@ use crate::config::host::Host;
 use crate::config::openrouter::OpenRouter;
 use crate::credentials::{AdminAsClient, AdminPassword};
 use crate::data_plane::{self, access::Access, shaping::Shaping};
+use crate::domain::ids::RequestIds;
 use crate::domain::key::NewKey;
 use crate::domain::secret::Secret;
 use crate::domain::time::Clock;
@@ -36,7 +37,7 @@ use crate::shape::tokens;
 use crate::store::{Place, SecretKeySource, Store, StoreError};
 use crate::tokens::TokensHandle;
 use crate::upstream::client::Connection;
-use crate::usage::UsageHandle;
+use crate::usage::{Completer, UsageHandle};
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
 use actix_web::{App as WebApp, HttpServer, web};
@@ -48,8 +49,6 @@ use std::time::Duration;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// Idle connections are kept this long.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
-/// What is still open when the time to end is over gets this long for a last word.
-const LAST_WORDS: Duration = Duration::from_secs(3);
 /// The admin plane has nothing to drain.
 const ADMIN_SHUTDOWN_SECONDS: u64 = 2;
 
@@ -91,12 +90,16 @@ impl App {
         let catalog = CatalogHandle::start(store.clone(), connection.clone(), options, clock.clone())?;
         let tokens = TokensHandle::start(store.clone(), clock.clone())?;
         let admin_uses = AdminAsClient::new(clock.clone());
-        let days = settings.usage.retention_days;
-        let usage = UsageHandle::start(store.clone(), days, metrics.clone(), clock.clone());
-        password::watch(password.clone(), store.clone());
         let mut access = access(settings, &password);
         access.tokens = Some(tokens.clone());
         access.admin_uses = Some(admin_uses.clone());
+        password::watch(password.clone(), store.clone());
+        let days = settings.usage.retention_days;
+        let mut usage = UsageHandle::start(store.clone(), days, metrics.clone(), clock.clone());
+        if let Some(wait) = settings.usage.complete_cancelled {
+            let completer = Completer::start(connection.clone(), store.clone(), usage.clone(), wait);
+            usage = usage.completed_by(completer);
+        }
         let shared = Arc::new(data_plane::Shared {
             options: data_options(settings),
             access,
@@ -107,6 +110,7 @@ impl App {
             tokens: tokens.clone(),
             usage: usage.clone(),
             clock: clock.clone(),
+            ids: RequestIds::default(),
         });
         let parts =
             operator::Parts { password, store, pool, catalog, tokens, admin_uses, usage, metrics, clock };
@@ -148,22 +152,12 @@ impl App {
     pub async fn run(self, stop: Stop, shutdown_timeout: Duration) -> Result<(), StartError> {
         let data = self.data_server.handle();
         let admin = self.admin_server.handle();
-        actix_web::rt::spawn(self.data_server);
+        let serving = actix_web::rt::spawn(self.data_server);
         actix_web::rt::spawn(self.admin_server);
         let ended = stop::wait(&stop, &self.shared).await;
         self.shared.gate.drain();
         log::info!("stopping: {} requests are being served", self.shared.gate.inside());
-        let mut drained = std::pin::pin!(data.stop(true));
-        let at_once = tokio::select! {
-            () = &mut drained => false,
-            () = tokio::time::sleep(shutdown_timeout) => true,
-            () = stop.again() => true,
-        };
-        if at_once {
-            // actix does not take a second order while it drains, so what is still open ends itself.
-            self.shared.gate.end();
-            let _ = tokio::time::timeout(LAST_WORDS, drained).await;
-        }
+        stop::drain(&stop, &self.shared, serving, data, shutdown_timeout).await;
         self.shared.usage.flush().await;
         self.shared.tokens.flush().await;
         self.shared.pool.shut_down().await;
@@ -247,6 +241,7 @@ fn data_options(settings: &Settings) -> data_plane::Options {
         free_rule: settings.proxy.free_models_only.then_some(rule),
         max_body_bytes: settings.server.max_body_bytes,
         max_attempts: settings.proxy.max_attempts,
+        early_headers: settings.proxy.early_headers,
         session_affinity: settings.proxy.session_affinity,
         queue_timeout: settings.proxy.queue_timeout,
         first_byte_timeout: openrouter.first_byte_timeout,
@@ -302,7 +297,7 @@ fn data_server(
         certificate::watch(Arc::clone(&tls));
         let options = listener::https::Options {
             workers: settings.server.workers,
-            shutdown_timeout: settings.server.shutdown_timeout + LAST_WORDS,
+            shutdown_timeout: settings.server.shutdown_timeout + stop::LAST_WORDS,
             head_timeout: HEAD_TIMEOUT,
             keep_alive: KEEP_ALIVE,
         };
@@ -310,7 +305,7 @@ fn data_server(
     }
     let server = HttpServer::new(factory)
         .workers(settings.server.workers)
-        .shutdown_timeout((settings.server.shutdown_timeout + LAST_WORDS).as_secs())
+        .shutdown_timeout((settings.server.shutdown_timeout + stop::LAST_WORDS).as_secs())
         .disable_signals()
         // Otherwise a client that goes away is not noticed (stack facts B1).
         .h1_allow_half_closed(false)

@@ -2,8 +2,9 @@
 //! gone afterwards. Nothing to sign up for.
 
 use super::traffic::{self, Cast, stage};
-use super::{CommandError, loaded, serve};
+use super::{CommandError, serve};
 use crate::app::{self, App, StartError, Stop};
+use crate::config::load;
 use crate::config::sources::Sources;
 use crate::domain::time::Clock;
 use crate::simulator::{Options, Simulator};
@@ -29,7 +30,12 @@ pub fn run(mut sources: Sources, traffic: Option<u32>) -> Result<(), CommandErro
         Some(_) => preset("PROXY_FREE_MINUTE_LIMIT", stage::MINUTE_LIMIT.to_string()),
         None => preset("OPENROUTER_API_KEY", KEYS.to_owned()),
     };
-    let settings = loaded(&sources)?;
+    let settings = load(&sources)?;
+    let tls = settings.server.tls.is_some();
+    if tls && traffic.is_some() {
+        let detail = "the demo's own traffic speaks plain http: leave --https or --traffic away";
+        return Err(CommandError::Refused(detail.to_owned()));
+    }
     app::logging::start(&settings.log);
     let stop = Stop::default();
     let clock = Clock::system();
@@ -41,7 +47,7 @@ pub fn run(mut sources: Sources, traffic: Option<u32>) -> Result<(), CommandErro
     let result: Result<(), StartError> = actix_web::rt::System::new().block_on(async {
         let mut app = App::build(&settings, clock)?;
         serve::announce_password(&mut app).map_err(StartError::Io)?;
-        introduce(&app, &simulator, traffic).await.map_err(StartError::Io)?;
+        introduce(&app, &simulator, tls, traffic).await.map_err(StartError::Io)?;
         if let Some(per_second) = traffic {
             let models = stage::models(&app.shared().catalog.get());
             traffic::start(app.data_address(), per_second, Cast { tokens, models })?;
@@ -52,13 +58,15 @@ pub fn run(mut sources: Sources, traffic: Option<u32>) -> Result<(), CommandErro
     Ok(result?)
 }
 
-async fn introduce(app: &App, simulator: &Simulator, traffic: Option<u32>) -> std::io::Result<()> {
+async fn introduce(app: &App, simulator: &Simulator, tls: bool, traffic: Option<u32>) -> std::io::Result<()> {
     let shared = app.shared();
     let _ = shared.catalog.refresh().await;
     let catalog = shared.catalog.get();
     let model =
         catalog.free().find(|model| model.id.ends_with(":free")).map_or("", |model| model.id.as_str());
     let (data, admin) = (app.data_address(), app.admin_address());
+    // A certificate given for a demonstration is rarely one that curl trusts.
+    let (curl, scheme) = if tls { ("curl -k", "https") } else { ("curl", "http") };
     let mut out = stdout().lock();
     writeln!(out, "a simulated OpenRouter answers at {}", simulator.base_url())?;
     if let Some(per_second) = traffic {
@@ -75,14 +83,14 @@ async fn introduce(app: &App, simulator: &Simulator, traffic: Option<u32>) -> st
     }
     writeln!(out, "the operator's page is at http://{admin}/")?;
     writeln!(out, "\nask it something:\n")?;
-    writeln!(out, "curl http://{data}/v1/chat/completions \\")?;
+    writeln!(out, "{curl} {scheme}://{data}/v1/chat/completions \\")?;
     writeln!(out, "  -H 'Authorization: Bearer {PASSWORD}' -H 'Content-Type: application/json' \\")?;
     writeln!(
         out,
         "  -d '{{\"model\":\"{model}\",\"messages\":[{{\"role\":\"user\",\"content\":\"Hello!\"}}]}}'"
     )?;
     writeln!(out, "\nand see it stream:\n")?;
-    writeln!(out, "curl -N http://{data}/v1/chat/completions \\")?;
+    writeln!(out, "{curl} -N {scheme}://{data}/v1/chat/completions \\")?;
     writeln!(out, "  -H 'Authorization: Bearer {PASSWORD}' -H 'Content-Type: application/json' \\")?;
     let steer = "Tell me a story [[chunks=40 delay_ms=60]]";
     writeln!(

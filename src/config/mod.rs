@@ -12,6 +12,7 @@ pub mod aliases;
 pub mod base_url;
 pub mod database;
 pub mod docs;
+pub mod dotenv;
 pub mod fault;
 pub mod file;
 pub mod given;
@@ -55,7 +56,7 @@ pub struct Settings {
     pub proxy: proxy::Proxy,
     /// Who may use the data plane.
     pub access: access::Access,
-    /// How long usage rows are kept.
+    /// What is recorded of each request.
     pub usage: usage::Usage,
     /// How much is logged, and in which form.
     pub log: log::Log,
@@ -82,6 +83,12 @@ pub fn load(sources: &Sources) -> Result<Settings, Faults> {
         return Err(Faults(faults));
     }
     Ok(Settings { server, admin, database, openrouter, proxy, access, usage, log, origins, warnings })
+}
+
+/// The data plane's part alone, as far as it can be read: so that what its certificate lacks can be
+/// said beside the faults of [`load`].
+pub fn server_of(sources: &Sources) -> server::Server {
+    server::Server::read(&mut Reader::new(sources))
 }
 
 impl Settings {

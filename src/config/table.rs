@@ -223,7 +223,7 @@ pub const SECTIONS: &[(&str, &str)] = &[
     ("openrouter", "OpenRouter: the upstream"),
     ("proxy", "What is done with a request"),
     ("access", "Who may use the data plane"),
-    ("usage", "Record of what was used"),
+    ("usage", "What is recorded of each request"),
     ("log", "Log"),
 ];
 

@@ -6,11 +6,13 @@
 //!
 //! The order: [`check::check`], [`alias::Aliases::resolve`], and then for each model tried, on a
 //! clone: [`alias::set_model`], [`free_rule::check`], [`rules::Rules::apply`],
-//! [`max_tokens::Facts::of`] with [`tokens::count`] where it is needed, [`max_tokens::Plan::apply`].
+//! [`max_tokens::Facts::of`] with [`tokens::count`] where it is needed, [`max_tokens::Plan::apply`],
+//! which holds a [`budget`] below the limit.
 
 pub mod alias;
 pub mod allowed;
 pub mod body;
+pub mod budget;
 pub mod cache_control;
 pub mod check;
 pub mod conversation;
@@ -25,6 +27,7 @@ pub mod overflow;
 mod pattern;
 mod prompt;
 pub mod provider;
+pub mod room;
 pub mod rules;
 pub mod tokens;
 mod turns;

@@ -7,6 +7,8 @@ mod hours;
 mod pages;
 mod stats;
 
+mod complete;
+
 use super::Store;
 use super::connection::{AnyConnection, on_either};
 use super::error::StoreError;

@@ -2,6 +2,7 @@
 
 use super::actor::{Flush, Record, UsageSink};
 use super::batch::FULL;
+use super::completion::{Cancelled, Completer};
 use super::reader::UsageReader;
 use super::retention::Retention;
 use crate::domain::time::Clock;
@@ -22,6 +23,7 @@ pub struct UsageHandle {
     address: Addr<UsageSink>,
     waiting: Arc<AtomicUsize>,
     reader: UsageReader,
+    completer: Option<Completer>,
     metrics: Metrics,
     live: broadcast::Sender<Arc<UsageRow>>,
 }
@@ -37,7 +39,12 @@ impl UsageHandle {
             UsageSink::new(store, Retention::new(days), timed, clock, counted)
         });
         let (live, _) = broadcast::channel(LIVE);
-        UsageHandle { address, waiting, reader, metrics, live }
+        UsageHandle { address, waiting, reader, metrics, live, completer: None }
+    }
+
+    /// With someone who completes the rows of cancelled requests.
+    pub fn completed_by(self, completer: Completer) -> UsageHandle {
+        UsageHandle { completer: Some(completer), ..self }
     }
 
     /// Hands a row over; never waits.
@@ -66,6 +73,13 @@ impl UsageHandle {
     /// The way to what is stored.
     pub fn reader(&self) -> &UsageReader {
         &self.reader
+    }
+
+    /// Has the row of a cancelled request completed later, if the operator chose so; never waits.
+    pub fn complete(&self, cancelled: Cancelled) {
+        if let Some(completer) = &self.completer {
+            completer.take(cancelled);
+        }
     }
 
     /// Rows that have not reached the store yet.

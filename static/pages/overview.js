@@ -107,7 +107,7 @@ function charts({ hours, days, models }) {
   });
   const latency = chart({
     kind: "lines", caption: t("chart.latency"), format: millis,
-    series: [{ name: "p50", tone: "one" }, { name: "p95", tone: "four" }],
+    series: [{ name: "p50", tone: "one" }, { name: "p95", tone: "three" }],
     points: hours.map((hour) => ({ label: clock(hour.start), title: moment(hour.start), values: [hour.first_content_p50, hour.first_content_p95] })),
     summary: t("chart.latencySum"),
   });

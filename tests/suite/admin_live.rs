@@ -92,7 +92,7 @@ fn metrics(house: &House) -> String {
 
 #[test]
 fn metrics_tell_what_was_served() {
-    let house = spawn(Options::keys(["revoked", "good"]));
+    let house = spawn(Options::keys(["revoked", "good"]).set("PROXY_FREE_DAILY_LIMIT", "50"));
     for number in 0..3 {
         assert_eq!(house.chat(&chat(&format!("{number}"), true)).status, 200);
     }
@@ -124,7 +124,7 @@ fn names(text: &str) -> BTreeSet<String> {
 
 #[test]
 fn the_dashboard_of_grafana_names_metrics_that_there_are() {
-    let house = spawn(Options::default());
+    let house = spawn(Options::default().set("PROXY_FREE_DAILY_LIMIT", "50"));
     assert_eq!(house.chat(&chat("1", true)).status, 200);
     house.rows(1);
     house.keys();

@@ -142,7 +142,7 @@ fn hour_of_rows(
     tokens: &[(TokenId, &str)],
 ) -> Vec<UsageRow> {
     let hour = start.millis() / HOUR_MS % 24;
-    let busy = if (7..19).contains(&hour) { 16..30 } else { 2..9 };
+    let busy = if (7..19).contains(&hour) { 50..90 } else { 8..30 };
     (0..fastrand::u32(busy)).map(|_| row(start, keys, tokens)).collect()
 }
 

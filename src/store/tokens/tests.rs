@@ -1,7 +1,7 @@
 //! Client tokens: never in clear, never twice, and counted by day.
 
 use super::*;
-use crate::store::testing::{Bench, raw};
+use crate::store::testing::{Bench, postgres, raw};
 
 const NOW: Timestamp = Timestamp::from_millis(1_000);
 
@@ -83,8 +83,15 @@ fn a_list_of_models_that_was_damaged_allows_nothing() {
 #[test]
 fn counts_are_by_day_and_can_be_given_back() {
     let bench = Bench::new();
-    let store = bench.open();
+    for store in std::iter::once(bench.open()).chain(postgres()) {
+        count(&store);
+    }
+}
+
+fn count(store: &Store) {
     let (TokenRecord { id, .. }, _) = store.add_token(full(), NOW).expect("a token");
+    let edit = TokenEdit { requests_per_day: Some(Some(60)), ..TokenEdit::default() };
+    store.edit_token(id, edit).expect("a token");
     let used = |token, day, count, last| TokenUse {
         token,
         day: Day(day),

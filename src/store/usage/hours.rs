@@ -50,6 +50,44 @@ pub(super) fn add(connection: &mut AnyConnection, rows: &[&UsageRow]) -> Result<
     Ok(())
 }
 
+/// Adds to the sums what a row's tokens and cost have become since it was added.
+pub(super) fn correct(
+    connection: &mut AnyConnection,
+    before: &UsageRow,
+    after: &UsageRow,
+) -> Result<(), StoreError> {
+    let [old, new] = [before, after].map(|row| {
+        let mut sums = Sums::default();
+        sums.spend(&row.tokens);
+        sums
+    });
+    let more = |old: u64, new: u64| figure(new) - figure(old);
+    for (part, name) in parts(before) {
+        diesel::sql_query(
+            "UPDATE usage_hours SET prompt_tokens = prompt_tokens + $1, \
+             completion_tokens = completion_tokens + $2, total_tokens = total_tokens + $3, \
+             reasoning_tokens = reasoning_tokens + $4, cached_tokens = cached_tokens + $5, cost = cost + $6 \
+             WHERE part = $7 AND hour = $8 AND name = $9 AND outcome = $10",
+        )
+        .bind::<BigInt, _>(more(old.prompt_tokens, new.prompt_tokens))
+        .bind::<BigInt, _>(more(old.completion_tokens, new.completion_tokens))
+        .bind::<BigInt, _>(more(old.total_tokens, new.total_tokens))
+        .bind::<BigInt, _>(more(old.reasoning_tokens, new.reasoning_tokens))
+        .bind::<BigInt, _>(more(old.cached_tokens, new.cached_tokens))
+        .bind::<Double, _>(new.cost - old.cost)
+        .bind::<Text, _>(part)
+        .bind::<BigInt, _>(before.time.millis() / HOUR)
+        .bind::<Text, _>(name)
+        .bind::<Text, _>(storable(&before.outcome))
+        .execute(connection)?;
+    }
+    Ok(())
+}
+
+fn figure(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
 /// Where a request counts: everywhere once, by its model, by its key and by its token.
 fn parts(row: &UsageRow) -> impl Iterator<Item = (&'static str, String)> {
     // A client can name any model; only one that a key of ours was used for, or that answered, gets
@@ -69,7 +107,6 @@ fn add_sums(
     outcome: &str,
     sums: &Sums,
 ) -> Result<(), StoreError> {
-    let figure = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
     diesel::sql_query(
         "INSERT INTO usage_hours (part, hour, name, outcome, requests, prompt_tokens, completion_tokens, \
          total_tokens, reasoning_tokens, cached_tokens, cost) \

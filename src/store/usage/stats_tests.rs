@@ -4,8 +4,8 @@ use crate::domain::ids::{KeyId, RequestId, TokenId};
 use crate::domain::time::Timestamp;
 use crate::domain::usage::{TokenUsage, UsageRow};
 use crate::domain::usage_stats::UsageStats;
-use crate::store::testing::{Bench, raw};
-use diesel::connection::SimpleConnection;
+use crate::store::Store;
+use crate::store::testing::{Bench, postgres, raw};
 
 const HOUR: i64 = 3_600_000;
 
@@ -41,7 +41,12 @@ fn rows() -> Vec<UsageRow> {
 #[test]
 fn sums_follow_the_rows() {
     let bench = Bench::new();
-    let store = bench.open();
+    for store in std::iter::once(bench.open()).chain(postgres()) {
+        follow(&store);
+    }
+}
+
+fn follow(store: &Store) {
     let rows = rows();
     // One row at a time, in a batch, and again: every row counts once.
     for row in &rows[..10] {
@@ -91,70 +96,4 @@ fn an_empty_database_has_empty_periods() {
     let stats = bench.open().usage_stats(30, now()).expect("sums");
     assert_eq!((stats.hours.len(), stats.days.len()), (24, 30));
     assert!(stats.models.is_empty() && stats.days.iter().all(|day| day.sums.requests == 0));
-}
-
-/// Run by hand with `cargo test --release -- --ignored five_million`, and told in docs/BENCHMARKS.md.
-#[test]
-#[ignore = "fills a database of two gigabytes; a measurement"]
-fn five_million_rows_cost_what_fifty_thousand_do() {
-    use crate::domain::usage_query::{StatusFilter, UsageFilter, UsageQuery};
-    let mut told = Vec::new();
-    for count in [50_000_i64, 5_000_000] {
-        let bench = Bench::new();
-        let store = bench.open();
-        fill(&bench, count);
-        let all = UsageFilter::default;
-        let status = |text| StatusFilter::parse(text);
-        for (name, filter) in [
-            ("first page", all()),
-            ("one key", UsageFilter { key: Some(KeyId(3)), ..all() }),
-            ("one model", UsageFilter { model: Some("m/5:free".to_owned()), ..all() }),
-            ("a rare status", UsageFilter { status: status("429"), ..all() }),
-            ("a key's failures", UsageFilter { key: Some(KeyId(3)), status: status("failed"), ..all() }),
-            ("a text that is there", all().with_text("m/5")),
-            ("a text that is not there", all().with_text("nowhere")),
-        ] {
-            let query = UsageQuery { filter, limit: 100, ..UsageQuery::default() };
-            let best = (0..7).map(|_| timed(|| store.usage_page(&query).map(|_| ()))).min();
-            told.push((name, count, best));
-        }
-        let best = (0..7).map(|_| timed(|| store.usage_stats(30, now()).map(|_| ()))).min();
-        told.push(("overview of 30 days", count, best));
-    }
-    for (name, count, best) in told {
-        println!("{count:>9} {name:25} {:?}", best.expect("a time"));
-    }
-}
-
-fn timed(work: impl FnOnce() -> Result<(), crate::store::StoreError>) -> std::time::Duration {
-    let began = std::time::Instant::now();
-    work().expect("an answer");
-    began.elapsed()
-}
-
-/// Rows spread over 30 days, with sums of as many lines as real ones would have.
-fn fill(bench: &Bench, count: i64) {
-    let path = bench.database();
-    let mut connection =
-        <diesel::SqliteConnection as diesel::Connection>::establish(path.to_str().expect("UTF-8"))
-            .expect("a database");
-    let start = now().millis() - 30 * 24 * HOUR;
-    let statement = format!(
-        "PRAGMA synchronous = OFF; PRAGMA busy_timeout = 5000;
-         DELETE FROM usage; DELETE FROM usage_hours; DELETE FROM usage_times;
-         WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < {count})
-         INSERT INTO usage (request_id, time, endpoint, model, key_id, key_label, account_id, token_id,
-             client_kind, stream, status, outcome, prompt_tokens, completion_tokens, total_tokens, cost,
-             attempts, first_content_ms, duration_ms, provider)
-         SELECT printf('%08x-0000-7000-8000-%012x', i, i), {start} + i * {step}, 'chat/completions',
-             'm/' || (i % 20) || ':free', i % 10, 'label', i % 10, i % 5, 'token', 1,
-             CASE WHEN i % 10007 = 0 THEN 429 ELSE 200 END,
-             CASE WHEN i % 997 = 0 THEN 'failed' ELSE 'completed' END,
-             100, 50, 150, 0.0, 1, 300 + i % 1000, 2000 + i % 9000, 'Provider' FROM n;",
-        step = 30 * 24 * HOUR / count,
-    );
-    connection.batch_execute(&statement).expect("rows");
-    let migration = include_str!("../../../migrations/2026-11-22-000005_usage_hours/up.sql");
-    let (_, sums) = migration.split_once("-- The rows that are there already.").expect("its last part");
-    connection.batch_execute(sums).expect("sums");
 }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::domain::ids::RequestId;
 use crate::domain::usage_query::{StatusFilter, UsageCursor, UsageFilter, UsageOrder, UsageQuery};
-use crate::store::testing::Bench;
+use crate::store::testing::{Bench, postgres};
 
 fn row(time: i64) -> UsageRow {
     let at = Timestamp::from_millis(time);
@@ -146,7 +146,12 @@ fn found(store: &Store, filter: UsageFilter) -> Vec<i64> {
 #[test]
 fn every_filter_admits_its_rows_alone() {
     let bench = Bench::new();
-    let store = bench.open();
+    for store in std::iter::once(bench.open()).chain(postgres()) {
+        filter(&store);
+    }
+}
+
+fn filter(store: &Store) {
     let other =
         |time| UsageRow { key_id: Some(KeyId(9)), status: 429, outcome: "refused".to_owned(), ..row(time) };
     let odd = UsageRow { provider: Some("50%_Off!".to_owned()), ..other(4) };
@@ -175,8 +180,9 @@ fn every_filter_admits_its_rows_alone() {
         (UsageFilter { key: Some(KeyId(1)), ..text(&odd.request_id) }, &[]),
     ] {
         let label = format!("{filter:?}");
-        assert_eq!(found(&store, filter), expected, "{label}");
+        assert_eq!(found(store, filter), expected, "{label}");
     }
+    assert_eq!(store.delete_usage_before(Timestamp::from_millis(2), 10).expect("a step"), 1);
 }
 
 #[test]
