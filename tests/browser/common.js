@@ -81,6 +81,16 @@ export async function chat(token, model, content = "Hello!", headers = {}) {
   return { status: answer.status, text: await answer.text() };
 }
 
+/** Waits until so many rows of a filter are stored: they are written in batches. */
+export async function stored(query, least) {
+  for (let look = 0; look < 100; look += 1) {
+    const { data } = await api("GET", `usage?limit=500&${query}`);
+    if (data.length >= least) return;
+    await new Promise((done) => setTimeout(done, 100));
+  }
+  throw new Error(`fewer than ${least} rows of ${query}`);
+}
+
 /** Keeps a picture of the whole page. */
 export async function shot(page, name) {
   mkdirSync(SHOTS, { recursive: true });

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { PAGES, api, browser, chat, open, signIn, visit } from "./common.js";
+import { PAGES, api, browser, chat, open, signIn, stored, visit } from "./common.js";
 
 const RUN = "alert(1)";
 const TAGS = ["script", "img src=x onerror", "svg onload", "iframe srcdoc", "body onload", "details open ontoggle", "video onerror", "math href", "object data", "embed src", "marquee onstart", "input autofocus onfocus", "a href", "form action", "style onload", "base href", "meta http-equiv", "template", "link rel=stylesheet href", "button popovertarget=x onclick"];
@@ -17,11 +17,13 @@ let chrome;
 let page;
 
 before(async () => {
+  const { token } = await api("POST", "tokens", { name: "</b>" });
   for (const [index, text] of STRINGS.entries()) {
     await api("POST", "keys", { key: `sk-or-v1-sim-good-${index}x-acctpaidx`, label: text });
     await api("POST", "tokens", { name: text });
-    await chat("wrong", text, text, { "user-agent": text.replaceAll(/[^\x20-\x7e]/g, ""), "x-title": text });
+    await chat(token, text, text, { "user-agent": text.replaceAll(/[^\x20-\x7e]/g, ""), "x-title": text });
   }
+  await stored("token=1", STRINGS.length);
   chrome = await browser();
   page = await open(chrome);
   await signIn(page);
@@ -64,7 +66,10 @@ test("names of clients stay in their cells", async () => {
 });
 
 test("models of others stay in their cells, and in the dialog", async () => {
-  await visit(page, "usage", "?status=401");
+  await visit(page, "usage", "?token=1");
+  const shown = await page.locator("tr[data-row] td:nth-child(2) bdi").allTextContents();
+  assert.equal(shown.length, 50);
+  for (const text of shown) assert.ok(STRINGS.includes(text), text);
   const cells = await page.locator("tr[data-row]").evaluateAll((rows) => [...new Set(rows.map((row) => row.children.length))]);
   assert.deepEqual(cells, [9]);
   await page.locator("tr[data-row] button.link").first().click();

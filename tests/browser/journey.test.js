@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
-import { ADMIN, BASE, PASSWORD, api, browser, chat, open, shot, signIn, visit } from "./common.js";
+import { ADMIN, BASE, PASSWORD, api, browser, chat, open, shot, signIn, stored, visit } from "./common.js";
 
 let chrome;
 let page;
@@ -69,7 +69,7 @@ test("many keys are pasted, and each line is answered", async () => {
   await page.locator("dialog footer .primary").click();
   await page.getByText("2 added, 0 known already, 1 failed.").waitFor();
   await page.locator("dialog footer .primary").click();
-  assert.equal(await page.locator("tr[data-key]").count(), 3);
+  await page.waitForFunction(() => document.querySelectorAll("tr[data-key]").length === 3);
 });
 
 test("a revoked key is seen to be dead, and the overview says so", async () => {
@@ -147,6 +147,7 @@ test("a client uses the token", async () => {
 });
 
 test("its rows are found, and the address keeps the filter", async () => {
+  await stored("token=1", 2);
   await visit(page, "usage");
   await page.locator("select[name=token]").selectOption({ label: "#1 editor" });
   await page.waitForURL(/token=1/);
@@ -176,8 +177,8 @@ test("the rows are exported as CSV and as JSONL", async () => {
 });
 
 test("pages of rows stay right while rows arrive", async () => {
-  await api("POST", "tokens", { name: "pager" });
   for (let round = 0; round < 60; round += 1) await chat("wrong", `page/${round}`);
+  await stored("status=401", 61);
   await visit(page, "usage", "?status=401");
   await page.waitForFunction(() => document.querySelectorAll("tr[data-row]").length === 50);
   const ids = () => page.locator("tr[data-row]").evaluateAll((rows) => rows.map((row) => row.dataset.row));

@@ -46,7 +46,8 @@ start() {
   local name=$1
   shift
   mkdir -p "$work/$name"
-  (cd "$work/$name" && exec env -i PATH="$PATH" HOME="$work/$name" ADMIN_STATIC_DIR="$root/static" "$@" >"$work/$name.log" 2>&1) &
+  ln -sfn "$root/static" "$work/$name/static"
+  (cd "$work/$name" && exec env -i PATH="$PATH" HOME="$work/$name" "$@" >"$work/$name.log" 2>&1) &
   pids+=($!)
 }
 
