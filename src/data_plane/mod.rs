@@ -45,6 +45,8 @@ pub struct Options {
     pub free_rule: Option<FreeRule>,
     /// The most bytes of a request body.
     pub max_body_bytes: usize,
+    /// For the body of a request; longer by the time that its bytes take at the lowest rate.
+    pub body_timeout: Duration,
     /// The most attempts that may have cost quota or reached a model.
     pub max_attempts: u32,
     /// To the head of an answer.

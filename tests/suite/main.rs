@@ -6,6 +6,7 @@
 mod admin;
 mod commands;
 mod earlier;
+mod edges;
 mod endings;
 mod failover;
 mod floors;
