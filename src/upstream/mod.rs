@@ -8,6 +8,7 @@ pub mod account;
 pub mod client;
 mod connect;
 pub mod fault;
+mod sips;
 pub mod sse;
 pub mod usage;
 pub mod verdict;

@@ -8,9 +8,10 @@ mod overload;
 mod readers;
 mod slow;
 
-use crate::support::{PASSWORD, Program, Running, key};
+use crate::support::{CHAT, Call, PASSWORD, Program, Running, Wire, chat, key};
 use openrouter_proxy::simulator::{Options, Simulator};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 /// The program in a process of its own, whose memory can be looked at, with its simulator.
 struct Outside {
@@ -36,6 +37,11 @@ impl Outside {
         let program = settings.iter().fold(program, |program, (name, value)| program.set(name, value));
         let mut running = program.start(&["serve"]);
         let address = running.address("clients connect to ");
+        // Its tokenizer is loaded while it serves already; a prompt that must be counted waits for it.
+        let counted = chat(&"some words to be counted, ".repeat(10_000), false);
+        let answer = Wire::open(address).ask(&Call::post(CHAT, counted.to_string()));
+        assert_eq!(answer.status, 200, "{answer}");
+        std::thread::sleep(Duration::from_millis(500));
         Outside { simulator, running, address, _program: program }
     }
 

@@ -134,6 +134,7 @@ fn good(endpoint: &str, mark: &str) -> Value {
             json!({"model": MODEL, "max_tokens": 5, "messages": [{"role": "user", "content": mark}]})
         }
         "completions" => json!({"model": MODEL, "prompt": mark}),
+        "embeddings" => json!({"model": "nvidia/nemotron-3-embed-1b:free", "input": mark}),
         _ => json!({"model": MODEL, "input": mark}),
     }
 }
@@ -186,7 +187,7 @@ fn wrong_kind(rng: &mut Rng, mark: &str) -> Sample {
     let of_objects = json!({"a": [1, {"b": null}]});
     let acted: &[(&str, &[Value])] = &[
         ("model", &[json!(1), json!([]), json!(""), Value::Null, of_objects.clone()]),
-        (prompt, &[json!(1), json!([]), Value::Null, json!(true), json!([[[]]]), json!({"role": "user"})]),
+        (prompt, &[json!(1), json!([]), Value::Null, json!(true), json!({"role": "user"})]),
         ("stream", &[json!(1), json!("true"), json!([])]),
         ("tools", &[json!(1), json!("x"), json!({})]),
         ("models", &[json!(1), json!("x"), json!([1]), json!({})]),

@@ -76,7 +76,7 @@ fn idle_connections_are_many_and_cheap() {
         assert!(stream.peek(&mut [0; 16]).is_ok_and(|count| count > 0), "every connection is served");
     }
     let grown = outside.running.resident().saturating_sub(before);
-    println!("{count} idle connections take {} KiB each", grown / 1024 / count as u64);
+    println!("{count} idle connections take {} KiB each from {before}", grown / 1024 / count as u64);
     assert!(grown <= count as u64 * 15 * 1024, "{grown} bytes for {count} idle connections");
     drop(idle);
     outside.assert_sane();

@@ -63,7 +63,7 @@ fn streams_to_clients_that_hardly_read_cost_bounded_memory() {
     assert!(streaming >= count, "only {streaming} streams were open");
     let grown = most.saturating_sub(before);
     println!(
-        "{count} streams: {} KiB each; a healthy one took at most {slowest:?}",
+        "{count} streams: {} KiB each from {before}; a healthy one took at most {slowest:?}",
         grown / 1024 / count as u64
     );
     assert!(grown <= EACH * count as u64, "{count} streams took {grown} bytes");

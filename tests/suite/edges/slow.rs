@@ -114,8 +114,8 @@ impl Attacker {
         let deadline = self.manner.deadline(deadlines);
         let ended = self.ended.expect("an end");
         let manner = self.manner;
-        // Under TLS its time began with the end of the handshake.
-        assert!(ended + Duration::from_millis(300) >= deadline, "{manner:?} too early: {ended:?}");
+        // actix looks at its clock only twice a second.
+        assert!(ended + Duration::from_millis(700) >= deadline, "{manner:?} too early: {ended:?}");
         assert!(ended <= deadline + SLACK, "{manner:?} too late: {ended:?}");
         let seen = String::from_utf8_lossy(&self.seen);
         let code = match manner {
