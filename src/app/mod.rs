@@ -24,7 +24,7 @@ use crate::data_plane::{self, access::Access, shaping::Shaping};
 use crate::domain::key::NewKey;
 use crate::domain::secret::Secret;
 use crate::domain::time::Clock;
-use crate::keypool::KeyPoolHandle;
+use crate::keypool::{self, FreeLimits, KeyPoolHandle, PoolOptions};
 use crate::listener::{self, Deadlines};
 use crate::shape::alias::Aliases;
 use crate::shape::free_rule::FreeRule;
@@ -87,8 +87,8 @@ impl App {
         let (password, new_password) = password::find(settings.admin.password.as_ref(), &store)?;
         add_configured_keys(&settings.openrouter.api_keys, &store, &clock)?;
 
-        let strategy = settings.proxy.load_balance_strategy;
-        let pool = KeyPoolHandle::start(store.clone(), strategy, clock.clone())?;
+        let pool =
+            KeyPoolHandle::start(store.clone(), connection.clone(), pool_options(settings), clock.clone())?;
         let options = catalog_options(&settings.openrouter);
         let catalog = CatalogHandle::start(store.clone(), connection.clone(), options, clock.clone())?;
         let usage = UsageHandle::start(store, clock.clone());
@@ -235,6 +235,15 @@ fn add_configured_keys(keys: &[Secret], store: &Store, clock: &Clock) -> Result<
     Ok(())
 }
 
+fn pool_options(settings: &Settings) -> keypool::Options {
+    let proxy = &settings.proxy;
+    let limits = FreeLimits { daily: proxy.free_daily_limit, minute: proxy.free_minute_limit };
+    keypool::Options {
+        pool: PoolOptions { strategy: proxy.load_balance_strategy, limits },
+        look_every: settings.openrouter.key_check_interval,
+    }
+}
+
 fn catalog_options(openrouter: &OpenRouter) -> CatalogOptions {
     CatalogOptions {
         free_suffix: openrouter.free_model_suffix.clone(),
@@ -252,6 +261,8 @@ fn data_options(settings: &Settings, deadlines: Deadlines) -> data_plane::Option
         max_body_bytes: settings.server.max_body_bytes,
         body_timeout: deadlines.body,
         max_attempts: settings.proxy.max_attempts,
+        session_affinity: settings.proxy.session_affinity,
+        queue_timeout: settings.proxy.queue_timeout,
         first_byte_timeout: openrouter.first_byte_timeout,
         idle_timeout: openrouter.idle_timeout,
         request_timeout: openrouter.request_timeout,

@@ -3,6 +3,7 @@
 use super::given::{Given, Value, misfit, quote};
 use super::json::Json;
 use super::table::Kind;
+use crate::domain::account::Limit;
 use std::time::Duration;
 
 fn whole(given: &Given, kind: &Kind) -> Result<u64, String> {
@@ -27,6 +28,18 @@ macro_rules! whole_value {
 }
 
 whole_value!(u16, u32, usize);
+
+impl Value for Limit {
+    fn read(given: &Given, kind: &Kind) -> Result<Limit, String> {
+        let text = given.number(kind)?;
+        let number = text.parse::<i64>().ok().filter(|number| (-1..=i64::from(u32::MAX)).contains(number));
+        number.map(Limit::from_number).ok_or_else(|| misfit(kind, &quote(&text)))
+    }
+
+    fn show(&self) -> String {
+        self.number().to_string()
+    }
+}
 
 /// A size in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -101,6 +114,17 @@ mod tests {
         }
         for text in ["", "MiB", "1.5 MiB", "-1", "1 parsec", "99999999999999999999", "20000000 GiB", "0"] {
             assert!(read::<ByteSize>(kind, text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_limit_may_be_none() {
+        for (text, limit) in [("-1", Limit::None), ("0", Limit::Of(0)), ("20", Limit::Of(20))] {
+            assert_eq!(read::<Limit>(Kind::Limit, text), Ok(limit));
+            assert_eq!(limit.show(), text);
+        }
+        for text in ["", "-2", "1.5", "none", "4294967296"] {
+            assert!(read::<Limit>(Kind::Limit, text).is_err(), "{text}");
         }
     }
 

@@ -83,6 +83,13 @@ const IDLE_TIMEOUT: Row = Row::new(
     "Longest silence between two pieces of a stream, in seconds; comments count as life.",
 );
 
+const KEY_CHECK_INTERVAL: Row = Row::new(
+    "openrouter.key_check_interval",
+    Kind::Seconds { min: 0.0, max: 86_400.0 },
+    "300",
+    "How often each key's limits are read with GET /key, which costs no quota, in seconds; 0: never.",
+);
+
 const REQUEST_TIMEOUT: Row = Row::new(
     "openrouter.request_timeout",
     Kind::Seconds { min: 0.05, max: 86_400.0 },
@@ -110,6 +117,7 @@ pub(super) const ROWS: &[Row] = &[
     CONNECT_TIMEOUT,
     FIRST_BYTE_TIMEOUT,
     IDLE_TIMEOUT,
+    KEY_CHECK_INTERVAL,
     REQUEST_TIMEOUT,
     STREAM_TIMEOUT,
 ];
@@ -137,6 +145,8 @@ pub struct OpenRouter {
     pub first_byte_timeout: Duration,
     /// Longest silence between two pieces of a stream.
     pub idle_timeout: Duration,
+    /// How often each key is looked up with `GET /key`; zero: never.
+    pub key_check_interval: Duration,
     /// Longest wait for the first content of a stream or the whole of a plain answer.
     pub request_timeout: Duration,
     /// Longest duration of a whole stream.
@@ -169,6 +179,7 @@ impl OpenRouter {
             connect_timeout: reader.get(&CONNECT_TIMEOUT),
             first_byte_timeout: reader.get(&FIRST_BYTE_TIMEOUT),
             idle_timeout: reader.get(&IDLE_TIMEOUT),
+            key_check_interval: reader.get(&KEY_CHECK_INTERVAL),
             request_timeout: reader.get(&REQUEST_TIMEOUT),
             stream_timeout: reader.get(&STREAM_TIMEOUT),
         }

@@ -5,8 +5,10 @@ use super::given::{Given, Value, choice};
 use super::mapping::ProviderRule;
 use super::reader::Reader;
 use super::table::{Kind, Row};
+use crate::domain::account::Limit;
 use crate::domain::cache_control::CacheControl;
 use crate::domain::strategy::Strategy;
+use std::time::Duration;
 
 const STRATEGIES: &[&str] = &["round_robin", "least_used", "random", "most_remaining"];
 
@@ -26,6 +28,34 @@ const FREE_MODELS_ONLY: Row = Row::new(
     "Whether pooled keys may be used for free models only.",
 )
 .env(&["FREE_MODELS_ONLY"]);
+
+const SESSION_AFFINITY: Row = Row::new(
+    "proxy.session_affinity",
+    Kind::Switch,
+    "true",
+    "Whether the turns of one conversation prefer one account, since upstream prompt caches are per account.",
+);
+
+const FREE_DAILY_LIMIT: Row = Row::unset(
+    "proxy.free_daily_limit",
+    Kind::Limit,
+    "learned from the upstream, else 50 or 1000 by the account's tier",
+    "Requests to free models a UTC day for each account; -1: none.",
+);
+
+const FREE_MINUTE_LIMIT: Row = Row::unset(
+    "proxy.free_minute_limit",
+    Kind::Limit,
+    "20",
+    "Requests to free models a minute for each account; -1: none.",
+);
+
+const QUEUE_TIMEOUT: Row = Row::new(
+    "proxy.queue_timeout",
+    Kind::Seconds { min: 0.0, max: 3600.0 },
+    "10",
+    "How long a request may wait for an account whose minute is full, in seconds.",
+);
 
 const MAX_ATTEMPTS: Row = Row::new(
     "proxy.max_attempts",
@@ -70,6 +100,10 @@ const MODEL_ALIASES: Row = Row::unset(
 pub(super) const ROWS: &[Row] = &[
     LOAD_BALANCE_STRATEGY,
     FREE_MODELS_ONLY,
+    SESSION_AFFINITY,
+    FREE_DAILY_LIMIT,
+    FREE_MINUTE_LIMIT,
+    QUEUE_TIMEOUT,
     MAX_ATTEMPTS,
     MAX_TOKENS,
     CACHE_CONTROL,
@@ -84,6 +118,14 @@ pub struct Proxy {
     pub load_balance_strategy: Strategy,
     /// Whether pooled keys may be used for free models only.
     pub free_models_only: bool,
+    /// Whether the turns of one conversation prefer one account.
+    pub session_affinity: bool,
+    /// Requests to free models a UTC day for each account; `None`: what is learned.
+    pub free_daily_limit: Option<Limit>,
+    /// Requests to free models a minute for each account; `None`: 20.
+    pub free_minute_limit: Option<Limit>,
+    /// How long a request may wait for a key.
+    pub queue_timeout: Duration,
     /// The most attempts for one request, at least 1.
     pub max_attempts: u32,
     /// Whether `max_tokens` is set and corrected.
@@ -101,6 +143,10 @@ impl Proxy {
         Proxy {
             load_balance_strategy: reader.get(&LOAD_BALANCE_STRATEGY),
             free_models_only: reader.get(&FREE_MODELS_ONLY),
+            session_affinity: reader.get(&SESSION_AFFINITY),
+            free_daily_limit: reader.optional(&FREE_DAILY_LIMIT),
+            free_minute_limit: reader.optional(&FREE_MINUTE_LIMIT),
+            queue_timeout: reader.get(&QUEUE_TIMEOUT),
             max_attempts: reader.get(&MAX_ATTEMPTS),
             auto_max_tokens: reader.get::<MaxTokens>(&MAX_TOKENS) == MaxTokens::Auto,
             cache_control: reader.get(&CACHE_CONTROL),

@@ -36,7 +36,9 @@ pub fn preset(row: &Row) -> Value {
     let Preset::Value(text) = row.preset else { return Value::Null };
     match row.kind {
         Kind::Switch => bool::read(&Given::text(text), &row.kind).map_or(Value::Null, Value::Bool),
-        Kind::Whole { .. } | Kind::Seconds { .. } => serde_json::from_str(text).unwrap_or(Value::Null),
+        Kind::Whole { .. } | Kind::Limit | Kind::Seconds { .. } => {
+            serde_json::from_str(text).unwrap_or(Value::Null)
+        }
         _ => Value::String(text.to_owned()),
     }
 }
@@ -66,6 +68,7 @@ fn kind(kind: &Kind) -> Map<String, Value> {
         Kind::Text(_) | Kind::Path | Kind::DatabaseUrl => json!({"type": "string", "minLength": 1}),
         Kind::Header => json!({"type": "string", "pattern": "^[ -~]*$"}),
         Kind::Whole { min, max } => json!({"type": "integer", "minimum": min, "maximum": max}),
+        Kind::Limit => json!({"type": "integer", "minimum": -1, "maximum": u32::MAX}),
         Kind::Seconds { min, max } => json!({"type": "number", "minimum": min, "maximum": max}),
         Kind::Bytes { min, max } => json!({
             "type": ["integer", "string"],

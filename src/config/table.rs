@@ -64,6 +64,8 @@ pub enum Kind {
         /// The most.
         max: u64,
     },
+    /// A whole number of requests, or -1 for no limit.
+    Limit,
     /// A time in seconds, fractions allowed, within these limits, both included.
     Seconds {
         /// The least.
@@ -101,6 +103,7 @@ impl Kind {
             Kind::Path => "a path".to_owned(),
             Kind::DatabaseUrl => "a path, sqlite://… or postgres://…".to_owned(),
             Kind::Whole { min, max } => format!("a whole number from {min} to {max}"),
+            Kind::Limit => "a whole number, or -1 for no limit".to_owned(),
             Kind::Seconds { min, max } => format!("a number of seconds from {min} to {max}"),
             Kind::Bytes { min, max } => {
                 format!("a size from {min} to {max} bytes, such as 1048576 or \"32 MiB\"")

@@ -9,7 +9,7 @@ use super::scrub;
 use crate::domain::dialect::Dialect;
 use crate::domain::secret::Secret;
 use crate::domain::time::Timestamp;
-use crate::keypool::{Ask, Ending, Lease, NoKey};
+use crate::keypool::{Ask, Conversation, Ending, Lease, NoKey};
 use crate::shape::overflow::{self, Overflow};
 use crate::upstream::client::{Call, Via};
 use crate::upstream::fault::TransportFault;
@@ -27,8 +27,12 @@ pub struct Errand {
     pub model: String,
     /// Whether that model is free.
     pub free: bool,
+    /// The conversation it belongs to.
+    pub conversation: Option<Conversation>,
     /// When there must be an answer.
     pub until: Instant,
+    /// Until when it may wait for a key.
+    pub wait_until: Timestamp,
     /// Whether a body that is too large for the upstream can be shaped anew.
     pub can_be_corrected: bool,
     /// The most attempts that may count, for this errand.
@@ -71,10 +75,16 @@ struct Search {
 
 /// Tries until an answer has begun, or nothing is left to try.
 pub async fn serve(plane: &Plane, errand: &mut Errand, record: &mut Record) -> Result<Served, Failure> {
-    let ask = Ask { model: errand.model.clone(), ..Ask::default() };
+    let ask = Ask {
+        model: errand.model.clone(),
+        free: errand.free,
+        conversation: errand.conversation,
+        wait_until: Some(errand.wait_until),
+        ..Ask::default()
+    };
     let mut search = Search { ask, last: None, only_fresh: false };
     loop {
-        let lease = match plane.pool.lease(search.ask.clone()).await {
+        let mut lease = match plane.pool.lease(search.ask.clone()).await {
             Ok(lease) => lease,
             Err(NoKey::AllTried) if search.may_go_round(errand) => {
                 // Every key was tried and none is at fault: once more, a little later.
@@ -89,7 +99,10 @@ pub async fn serve(plane: &Plane, errand: &mut Errand, record: &mut Record) -> R
         let via = if search.only_fresh { Via::Fresh } else { Via::Kept };
         record.attempt(&lease);
         match send(plane, errand, &lease.secret, via).await {
-            Ok(begun) => return Ok(Served { lease: Some(lease), begun }),
+            Ok(begun) => {
+                lease.began();
+                return Ok(Served { lease: Some(lease), begun });
+            }
             Err(setback) => search.learn(setback, lease, via, plane, errand)?,
         }
         if errand.counted >= errand.max_attempts || Instant::now() >= errand.until {

@@ -49,6 +49,10 @@ pub struct Options {
     pub body_timeout: Duration,
     /// The most attempts that may have cost quota or reached a model.
     pub max_attempts: u32,
+    /// Whether the turns of one conversation prefer one account.
+    pub session_affinity: bool,
+    /// How long a request may wait for a key whose limit resets by then.
+    pub queue_timeout: Duration,
     /// To the head of an answer.
     pub first_byte_timeout: Duration,
     /// Between two chunks of an answer.

@@ -16,9 +16,12 @@ use super::shaping::bad_body;
 use super::{aside, body, headers, relay};
 use crate::domain::dialect::Dialect;
 use crate::domain::model::Catalog;
-use crate::shape::alias::set_model;
+use crate::domain::time::Timestamp;
+use crate::keypool::Conversation;
+use crate::shape::alias::{candidates, choose_model};
 use crate::shape::body::Document;
 use crate::shape::check;
+use crate::shape::conversation::{self, Turn};
 use crate::shape::free_rule::{self, FreeFault};
 use crate::upstream::client::Call;
 use actix_web::http::Method;
@@ -92,7 +95,7 @@ async fn answer(
     // Held until an answer has begun or nothing helped: the body is not needed after that.
     let mut memory = plane.gate.memory();
     let bytes = body::read(request, payload, bounds, &mut memory).await?;
-    let document = document(bytes, dialect, record).await?;
+    let (document, turn) = document(bytes, dialect, record).await?;
     let call = Call {
         method: Method::POST,
         path: dialect.path(),
@@ -107,24 +110,31 @@ async fn answer(
         document,
         admitted,
         call,
+        turn: turn.filter(|_| plane.options.session_affinity),
         until: Instant::now() + plane.options.request_timeout,
+        wait_until: plane.clock.now().after(plane.options.queue_timeout),
     };
     let (served, model) = wish.fulfil(record).await?;
     Ok(relay::Answer { served, dialect, model, place })
 }
 
-/// The body as a document that its endpoint can take.
-async fn document(bytes: Bytes, dialect: Dialect, record: &mut Record) -> Result<Document, ApiError> {
+/// The body as a document that its endpoint can take, and its turn in a conversation.
+async fn document(
+    bytes: Bytes,
+    dialect: Dialect,
+    record: &mut Record,
+) -> Result<(Document, Option<Turn>), ApiError> {
     let long = aside::is_long(bytes.len());
     let read = move || {
         let document = Document::parse(bytes)?;
         let checked = check::check(&document, dialect);
-        Ok((document, checked))
+        let turn = conversation::turn(&document, dialect);
+        Ok((document, checked, turn))
     };
-    let (document, checked) = aside::run(long, read).await?.map_err(bad_body)?;
+    let (document, checked, turn) = aside::run(long, read).await?.map_err(bad_body)?;
     note_what_is_asked(&document, record);
     checked.map_err(bad_body)?;
-    Ok(document)
+    Ok((document, turn))
 }
 
 /// What an admitted client asks for.
@@ -134,23 +144,24 @@ struct Wish<'a> {
     document: Document,
     admitted: Admitted,
     call: Call,
+    turn: Option<Turn>,
     until: Instant,
+    wait_until: Timestamp,
 }
 
 impl Wish<'_> {
-    /// Tries the models that the client's `model` stands for, in order; returns the answer and the
-    /// model that gave it. Errors: those of the last model.
+    /// Tries the models that the client's `model` stands for and those of its own `models`, in order;
+    /// returns the answer and the model that was asked. Errors: those of the last model.
     async fn fulfil(&self, record: &mut Record) -> Result<(Served, String), ApiError> {
-        let asked = self.document.string("model").unwrap_or_default();
-        let models = self.plane.shaping.aliases.resolve(&asked);
+        let models = candidates(&self.document, &self.plane.shaping.aliases);
         let mut left = models.len();
         let mut counted = 0;
         for model in models {
             left -= 1;
-            match self.try_model(model, left > 0, &mut counted, record).await {
-                Ok(served) => return Ok((served, model.to_owned())),
+            match self.try_model(&model, left > 0, &mut counted, record).await {
+                Ok(served) => return Ok((served, model)),
                 Err(Failure::Model(_)) if left > 0 => {
-                    log::debug!("{model} cannot answer for {asked}, the next one is tried");
+                    log::debug!("{model} cannot answer, the next one is tried");
                 }
                 Err(Failure::Model(error) | Failure::Final(error)) => return Err(error),
                 Err(Failure::TooLarge(_)) => break,
@@ -173,7 +184,7 @@ impl Wish<'_> {
     ) -> Result<Served, Failure> {
         let catalog = self.plane.catalog.get();
         let mut document = self.document.clone();
-        set_model(&mut document, model);
+        choose_model(&mut document, model);
         if self.admitted.own_key.is_none() {
             admit_model(&document, self.dialect, &catalog, self.plane)?;
         }
@@ -196,7 +207,11 @@ impl Wish<'_> {
                 dialect: self.dialect,
                 model: model.to_owned(),
                 free,
+                conversation: self
+                    .turn
+                    .map(|turn| Conversation { id: turn.conversation, goes_on: turn.goes_on }),
                 until: self.until,
+                wait_until: self.wait_until,
                 can_be_corrected: shaped.can_be_corrected() && !corrected,
                 max_attempts,
                 counted: *counted,
@@ -266,17 +281,16 @@ fn admit_model(
     free_rule::check(document, dialect, catalog, rule).map_err(not_free)
 }
 
-/// A model that is gone or not free may have a next one in its alias; what escapes the rule has not.
+/// A model that is gone or not free may have a next one in its alias. What escapes the rule has not,
+/// and a list of the client's own is refused as a whole rather than thinned out.
 fn not_free(fault: FreeFault) -> Failure {
-    let (message, param) = (fault.to_string(), Some(fault.field().to_owned()));
-    let of = |error: ApiError| ApiError { param: param.clone(), ..error };
-    match fault {
-        FreeFault::UnknownModel { .. } => {
-            Failure::Model(of(ApiError::new(404, Kind::NotFound, "model_not_found", message)))
-        }
-        FreeFault::NotFree { .. } => {
-            Failure::Model(of(ApiError::new(403, Kind::Permission, "model_not_free", message)))
-        }
-        FreeFault::Escapes { .. } => Failure::Final(of(ApiError::bad_request("not_allowed", message, None))),
-    }
+    let message = fault.to_string();
+    let error = match fault {
+        FreeFault::UnknownModel { .. } => ApiError::new(404, Kind::NotFound, "model_not_found", message),
+        FreeFault::NotFree { .. } => ApiError::new(403, Kind::Permission, "model_not_free", message),
+        FreeFault::Escapes { .. } => ApiError::bad_request("not_allowed", message, None),
+    };
+    let error = ApiError { param: Some(fault.field().to_owned()), ..error };
+    let may_have_a_next = !matches!(fault, FreeFault::Escapes { .. }) && fault.field() == "model";
+    if may_have_a_next { Failure::Model(error) } else { Failure::Final(error) }
 }

@@ -2,7 +2,9 @@
 //!
 //! Knows nobody: no framework, no database, no network. The only room that reads the system clock.
 
+pub mod account;
 pub mod cache_control;
+pub mod cooldown;
 pub mod dialect;
 pub mod ids;
 pub mod key;

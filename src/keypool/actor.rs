@@ -1,38 +1,61 @@
-//! The KeyPool actor: mailbox, timers, and hand-off of storage. Decides nothing; the brain is
-//! [`Pool`]. Never blocks its mailbox: every call to the store runs on a blocking thread.
+//! The KeyPool actor: mailbox and timers. Decides nothing; the brain is [`Pool`], with [`Line`] for
+//! those who wait. Never blocks its mailbox: storage and looks at keys are handed off.
 
-use super::pool::{Ask, Ending, Grant, NoKey, Pool, PoolView};
-use crate::domain::key::KeyUse;
+use super::books::Books;
+use super::lease::Lease;
+use super::line::{Line, Served, Waiter};
+use super::looks::Looks;
+use super::pool::{Ask, Ending, Lesson, NoKey, Pool, PoolView};
+use crate::domain::cooldown::Place;
+use crate::domain::ids::KeyId;
 use crate::domain::published::Published;
+use crate::domain::strategy::Strategy;
 use crate::domain::time::{Clock, Timestamp};
-use crate::store::Store;
+use crate::upstream::account::{KeyCheckFault, KeyInfo};
 use actix::prelude::*;
 use std::time::Duration;
-use tokio::task::spawn_blocking;
+use tokio::sync::oneshot;
 
-/// How often counts go to the store, and the view is published.
-const FLUSH: Duration = Duration::from_millis(100);
-/// How often the stored keys are read again: the command line may have changed them.
-const RELOAD: Duration = Duration::from_secs(1);
+/// How often those who wait are looked at, what changed goes to the store, and the view is published.
+const TICK: Duration = Duration::from_millis(100);
+/// How often the stored keys are read again (the command line may have changed them), and keys that
+/// are due are looked up.
+const SECOND: Duration = Duration::from_secs(1);
 const SWEEP: Duration = Duration::from_secs(60);
+
+/// Where the answer to one who asks for a key goes.
+pub type Reply = oneshot::Sender<Result<Lease, NoKey>>;
+
+impl Waiter for Reply {
+    fn has_left(&self) -> bool {
+        self.is_closed()
+    }
+}
 
 /// The actor.
 pub struct KeyPool {
-    pool: Pool,
-    store: Store,
-    clock: Clock,
+    pub(super) pool: Pool,
+    pub(super) line: Line<Reply>,
+    pub(super) books: Books,
+    pub(super) looks: Looks,
+    pub(super) clock: Clock,
     view: Published<PoolView>,
-    revision: i64,
-    flushing: bool,
-    reloading: bool,
     viewed_at: Timestamp,
-    changed: bool,
+    pub(super) changed: bool,
 }
 
 /// Asks for a key.
 #[derive(Message)]
-#[rtype(result = "Result<Grant, NoKey>")]
-pub struct LeaseKey(pub Ask);
+#[rtype(result = "()")]
+pub struct LeaseKey {
+    pub ask: Ask,
+    pub reply: Reply,
+}
+
+/// The answer of a lease's attempt has begun.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Began(pub u64);
 
 /// Ends a lease.
 #[derive(Message)]
@@ -52,91 +75,95 @@ pub struct Look;
 #[rtype(result = "()")]
 pub struct Edited;
 
+/// What rests is to rest no more, by the operator's hand; whether there was such a thing.
+#[derive(Message)]
+#[rtype(result = "bool")]
+pub enum Clear {
+    /// What keeps a key.
+    Key(KeyId),
+    /// One place.
+    Place(Place),
+}
+
+/// Looks a key up, by the operator's wish; `None`: there is no such key.
+#[derive(Message)]
+#[rtype(result = "Option<Result<KeyInfo, KeyCheckFault>>")]
+pub struct CheckKey(pub KeyId);
+
+/// Chooses keys in another way from now on.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Choose(pub Strategy);
+
 /// Writes what is left to be written.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Shutdown;
 
 impl KeyPool {
-    pub fn new(pool: Pool, store: Store, clock: Clock, view: Published<PoolView>) -> KeyPool {
+    pub(super) fn new(
+        pool: Pool,
+        books: Books,
+        looks: Looks,
+        clock: Clock,
+        view: Published<PoolView>,
+    ) -> KeyPool {
         let viewed_at = clock.now();
-        KeyPool {
-            pool,
-            store,
-            clock,
-            view,
-            revision: -1,
-            flushing: false,
-            reloading: false,
-            viewed_at,
-            changed: false,
-        }
+        KeyPool { pool, line: Line::default(), books, looks, clock, view, viewed_at, changed: false }
+    }
+
+    fn look(&self) -> PoolView {
+        PoolView { waiting: self.line.len(), ..self.pool.view(self.clock.now()) }
     }
 
     /// A rest that ends changes the view without a message, so it is renewed each second too.
     fn publish(&mut self) {
         let now = self.clock.now();
-        if self.changed || now.since(self.viewed_at) >= Duration::from_secs(1) {
-            self.view.publish(self.pool.view(now));
+        if self.changed || now.since(self.viewed_at) >= SECOND {
+            self.view.publish(self.look());
             self.viewed_at = now;
             self.changed = false;
         }
     }
 
-    fn flush(&mut self, context: &mut Context<KeyPool>) {
+    fn tick(&mut self, context: &mut Context<KeyPool>) {
+        self.advance(context);
         self.publish();
-        if self.flushing {
-            return;
-        }
-        let uses = self.pool.take_uses();
-        if uses.is_empty() {
-            return;
-        }
-        self.flushing = true;
-        let writing = write_uses(self.store.clone(), uses);
-        context.spawn(writing.into_actor(self).map(|unwritten, actor, _| {
-            actor.flushing = false;
-            actor.pool.put_back(unwritten);
-        }));
+        self.write(context);
     }
 
-    fn reload(&mut self, context: &mut Context<KeyPool>) {
-        if self.reloading {
-            return;
+    /// Serves those who wait, as far as that is possible now.
+    pub(super) fn advance(&mut self, context: &mut Context<KeyPool>) {
+        if !self.line.is_empty() {
+            let served = self.line.advance(&mut self.pool, self.clock.now(), fastrand::u64(..));
+            self.answer(served, context);
         }
-        self.reloading = true;
-        let (store, known, day) = (self.store.clone(), self.revision, self.clock.now().day());
-        let reading = spawn_blocking(move || {
-            let revision = store.keys_revision()?;
-            if revision == known { Ok(None) } else { store.keys(day).map(|keys| Some((revision, keys))) }
-        });
-        context.spawn(reading.into_actor(self).map(|read, actor, _| {
-            actor.reloading = false;
-            match read {
-                Ok(Ok(Some((revision, keys)))) => {
-                    let today = actor.clock.now().day();
-                    actor.pool.load(keys, today);
-                    actor.revision = revision;
-                    actor.changed = true;
+    }
+
+    fn answer(&mut self, served: Vec<Served<Reply>>, context: &mut Context<KeyPool>) {
+        for (reply, answer) in served {
+            self.changed = true;
+            // One who has left drops the lease, which gives it back.
+            let _ = reply.send(answer.map(|grant| Lease::new(grant, context.address())));
+        }
+    }
+
+    /// Tells the operator what was learned, and notes it for the store.
+    pub(super) fn note(&mut self, lessons: Vec<Lesson>) {
+        for lesson in lessons {
+            match &lesson {
+                Lesson::Fault(key, Some(cause)) => {
+                    log::warn!("key {key} is out of use until you act on it: {cause}");
                 }
-                Ok(Ok(None)) => {}
-                Ok(Err(error)) => log::warn!("the keys could not be read again: {error}"),
-                Err(_) => log::error!("reading the keys failed; the known ones stay in use"),
+                Lesson::Fault(key, None) => log::info!("key {key} is in use again"),
+                Lesson::Merged(kept, gone) => {
+                    log::info!("accounts {kept} and {gone} are one: their keys share its limits");
+                }
+                Lesson::Named(..) | Lesson::Account(..) => {}
             }
-        }));
-    }
-}
-
-/// Returns what could not be written.
-async fn write_uses(store: Store, uses: Vec<KeyUse>) -> Vec<KeyUse> {
-    let kept = uses.clone();
-    match spawn_blocking(move || store.record_key_uses(&uses)).await {
-        Ok(Ok(())) => Vec::new(),
-        Ok(Err(error)) => {
-            log::warn!("key counts could not be stored, trying again: {error}");
-            kept
+            self.changed = true;
+            self.books.note(lesson);
         }
-        Err(_) => kept,
     }
 }
 
@@ -145,18 +172,34 @@ impl Actor for KeyPool {
 
     fn started(&mut self, context: &mut Context<KeyPool>) {
         context.set_mailbox_capacity(4096);
-        context.run_interval(FLUSH, KeyPool::flush);
-        context.run_interval(RELOAD, KeyPool::reload);
+        self.looks.start();
+        self.look_up(context);
+        context.run_interval(TICK, KeyPool::tick);
+        context.run_interval(SECOND, |actor, context| {
+            actor.reload(context);
+            actor.look_up(context);
+        });
         context.run_interval(SWEEP, |actor, _| actor.pool.sweep(actor.clock.now()));
     }
 }
 
 impl Handler<LeaseKey> for KeyPool {
-    type Result = Result<Grant, NoKey>;
+    type Result = ();
 
-    fn handle(&mut self, LeaseKey(ask): LeaseKey, _: &mut Context<KeyPool>) -> Self::Result {
+    fn handle(&mut self, LeaseKey { ask, reply }: LeaseKey, context: &mut Context<KeyPool>) {
+        let (now, chance) = (self.clock.now(), fastrand::u64(..));
+        let served = self.line.come(ask, reply, &mut self.pool, now, chance);
+        self.answer(served, context);
+    }
+}
+
+impl Handler<Began> for KeyPool {
+    type Result = ();
+
+    fn handle(&mut self, Began(lease): Began, context: &mut Context<KeyPool>) {
+        self.pool.began(lease, self.clock.now());
         self.changed = true;
-        self.pool.lease(&ask, self.clock.now(), fastrand::u64(..))
+        self.advance(context);
     }
 }
 
@@ -165,16 +208,9 @@ impl Handler<Settle> for KeyPool {
 
     fn handle(&mut self, Settle { lease, ending }: Settle, context: &mut Context<KeyPool>) {
         self.changed = true;
-        if let Some((key, cause)) = self.pool.settle(lease, &ending, self.clock.now()) {
-            log::warn!("key {key} is out of use until you act on it: {cause}");
-            let store = self.store.clone();
-            let writing = spawn_blocking(move || store.set_key_fault(key, Some(cause)));
-            context.spawn(writing.into_actor(self).map(move |written, _, _| {
-                if !matches!(written, Ok(Ok(()))) {
-                    log::warn!("that key {key} is out of use could not be stored");
-                }
-            }));
-        }
+        let lessons = self.pool.settle(lease, &ending, self.clock.now());
+        self.note(lessons);
+        self.advance(context);
     }
 }
 
@@ -182,7 +218,7 @@ impl Handler<Look> for KeyPool {
     type Result = MessageResult<Look>;
 
     fn handle(&mut self, _: Look, _: &mut Context<KeyPool>) -> Self::Result {
-        MessageResult(self.pool.view(self.clock.now()))
+        MessageResult(KeyPool::look(self))
     }
 }
 
@@ -194,15 +230,29 @@ impl Handler<Edited> for KeyPool {
     }
 }
 
-impl Handler<Shutdown> for KeyPool {
-    type Result = ResponseActFuture<KeyPool, ()>;
+impl Handler<Clear> for KeyPool {
+    type Result = bool;
 
-    fn handle(&mut self, _: Shutdown, _: &mut Context<KeyPool>) -> Self::Result {
-        let writing = write_uses(self.store.clone(), self.pool.take_uses());
-        Box::pin(writing.into_actor(self).map(|unwritten, _, _| {
-            if !unwritten.is_empty() {
-                log::error!("the last counts of {} keys could not be stored", unwritten.len());
-            }
-        }))
+    fn handle(&mut self, what: Clear, context: &mut Context<KeyPool>) -> bool {
+        let cleared = match &what {
+            Clear::Key(key) => self.pool.clear_key(*key),
+            Clear::Place(place) => self.pool.clear(place),
+        };
+        if let Clear::Key(key) | Clear::Place(Place::Key(key)) = what
+            && cleared
+        {
+            self.books.note(Lesson::Fault(key, None));
+        }
+        self.changed = true;
+        self.advance(context);
+        cleared
+    }
+}
+
+impl Handler<Choose> for KeyPool {
+    type Result = ();
+
+    fn handle(&mut self, Choose(strategy): Choose, _: &mut Context<KeyPool>) {
+        self.pool.set_strategy(strategy);
     }
 }

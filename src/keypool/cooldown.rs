@@ -4,33 +4,19 @@
 //! its end: one real request probes, the others pass by until it has settled; success heals, another
 //! refusal doubles the rest, up to a cap.
 
-use crate::domain::ids::{AccountId, KeyId};
+use crate::domain::cooldown::{CooldownRecord, Place};
 use crate::domain::time::Timestamp;
-use std::collections::HashMap;
+use crate::upstream::verdict::{self, Cause};
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
-
-/// What can rest.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Place {
-    /// One key.
-    Key(KeyId),
-    /// One key, but only while there are others: a failure that is no key's fault happened with it.
-    KeyPath(KeyId),
-    /// All keys of an account.
-    Account(AccountId),
-    /// A model, for every key.
-    Model(String),
-    /// A model, for the keys of one account.
-    AccountModel(AccountId, String),
-    /// All of the upstream.
-    Everything,
-}
 
 /// A place at rest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rest {
     /// Why, in the words of the verdict table.
-    pub cause: &'static str,
+    pub cause: Cause,
+    /// Since when.
+    pub since: Timestamp,
     /// Until when; `None`: until the operator acts.
     pub until: Option<Timestamp>,
     /// How often in a row.
@@ -43,8 +29,19 @@ pub struct Rest {
 
 impl Rest {
     /// A rest with a stated end.
-    pub fn stated(cause: &'static str, until: Option<Timestamp>) -> Rest {
-        Rest { cause, until, strikes: 1, guessed: false, probe: None }
+    pub fn stated(cause: Cause, since: Timestamp, until: Option<Timestamp>) -> Rest {
+        Rest { cause, since, until, strikes: 1, guessed: false, probe: None }
+    }
+
+    fn record(&self, place: &Place) -> CooldownRecord {
+        CooldownRecord {
+            place: place.clone(),
+            cause: self.cause.to_owned(),
+            since: self.since,
+            until: self.until,
+            strikes: self.strikes,
+            guessed: self.guessed,
+        }
     }
 }
 
@@ -63,12 +60,59 @@ pub enum Standing {
 #[derive(Debug, Default)]
 pub struct Cooldowns {
     rests: HashMap<Place, Rest>,
+    /// Places whose rest is not stored as it stands.
+    unsaved: HashSet<Place>,
 }
 
 /// A probe that is under way is given this long before others look again.
 const PROBE_PATIENCE: Duration = Duration::from_secs(1);
 
 impl Cooldowns {
+    /// Takes in what is stored.
+    pub fn load(&mut self, stored: Vec<CooldownRecord>) {
+        for CooldownRecord { place, cause, since, until, strikes, guessed } in stored {
+            let cause = verdict::cause(&cause).unwrap_or("resting");
+            self.rests.insert(place, Rest { cause, since, until, strikes, guessed, probe: None });
+        }
+    }
+
+    /// What changed since the last call: rests to store, and places that no longer rest.
+    pub fn take_changes(&mut self) -> (Vec<CooldownRecord>, Vec<Place>) {
+        let (mut changed, mut ended) = (Vec::new(), Vec::new());
+        for place in self.unsaved.drain() {
+            match self.rests.get(&place) {
+                Some(rest) => changed.push(rest.record(&place)),
+                None => ended.push(place),
+            }
+        }
+        (changed, ended)
+    }
+
+    /// Says that these could not be stored.
+    pub fn keep_unsaved(&mut self, places: impl IntoIterator<Item = Place>) {
+        self.unsaved.extend(places);
+    }
+
+    /// Every rest that is not over at `now`.
+    pub fn all(&self, now: Timestamp) -> impl Iterator<Item = (&Place, &Rest)> {
+        self.rests.iter().filter(move |(_, rest)| rest.until.is_none_or(|until| until > now))
+    }
+
+    /// Whether nothing rests, or has rested lately.
+    pub fn is_empty(&self) -> bool {
+        self.rests.is_empty()
+    }
+
+    /// The places of rests, over or not, that `concerns` picks out.
+    pub fn places(&self, concerns: impl Fn(&Place) -> bool) -> Vec<Place> {
+        self.rests.keys().filter(|place| concerns(place)).cloned().collect()
+    }
+
+    fn set(&mut self, place: Place, rest: Rest) {
+        self.unsaved.insert(place.clone());
+        self.rests.insert(place, rest);
+    }
+
     /// Whether `place` may be used at `now`.
     pub fn standing(&self, place: &Place, now: Timestamp) -> Standing {
         let Some(rest) = self.rests.get(place) else { return Standing::Free };
@@ -99,7 +143,7 @@ impl Cooldowns {
 
     /// Lets `place` rest until a stated moment, or with `None` until the operator acts. A later end
     /// that is already set stays.
-    pub fn rest_until(&mut self, place: Place, cause: &'static str, until: Option<Timestamp>) {
+    pub fn rest_until(&mut self, place: Place, cause: Cause, until: Option<Timestamp>, now: Timestamp) {
         let strikes = self.rests.get(&place).map_or(0, |rest| rest.strikes) + 1;
         let kept = self.rests.get(&place).filter(|rest| !rest.guessed).map(|rest| rest.until);
         let until = match (kept, until) {
@@ -107,18 +151,11 @@ impl Cooldowns {
             (Some(Some(kept)), Some(until)) => Some(kept.max(until)),
             (None, until) => until,
         };
-        self.rests.insert(place, Rest { cause, until, strikes, guessed: false, probe: None });
+        self.set(place, Rest { strikes, ..Rest::stated(cause, now, until) });
     }
 
     /// Lets `place` rest for `first`, doubled with each strike in a row, up to `cap`.
-    pub fn rest_for(
-        &mut self,
-        place: Place,
-        cause: &'static str,
-        first: Duration,
-        cap: Duration,
-        now: Timestamp,
-    ) {
+    pub fn rest_for(&mut self, place: Place, cause: Cause, first: Duration, cap: Duration, now: Timestamp) {
         let before = self.rests.get(&place);
         // Refusals of attempts that were under way together are one strike, not many.
         if before.is_some_and(|rest| rest.until.is_none_or(|until| until > now)) {
@@ -126,22 +163,37 @@ impl Cooldowns {
         }
         let strikes = before.map_or(0, |rest| rest.strikes);
         let length = first.saturating_mul(1 << strikes.min(20)).min(cap.max(first));
-        let rest =
-            Rest { cause, until: Some(now.after(length)), strikes: strikes + 1, guessed: true, probe: None };
-        self.rests.insert(place, rest);
+        let until = Some(now.after(length));
+        let rest = Rest { cause, since: now, until, strikes: strikes + 1, guessed: true, probe: None };
+        self.set(place, rest);
     }
 
     /// A success: `place` is well again.
     pub fn heal(&mut self, place: &Place, now: Timestamp) {
         let over = |rest: &Rest| rest.until.is_some_and(|until| until <= now);
         if self.rests.get(place).is_some_and(|rest| rest.guessed || over(rest)) {
-            self.rests.remove(place);
+            self.clear(place);
         }
     }
 
-    /// Forgets `place`'s rest, by the operator's hand.
-    pub fn clear(&mut self, place: &Place) {
-        self.rests.remove(place);
+    /// Forgets `place`'s rest, by the operator's hand or because it moved.
+    pub fn clear(&mut self, place: &Place) -> Option<Rest> {
+        let rest = self.rests.remove(place)?;
+        self.unsaved.insert(place.clone());
+        Some(rest)
+    }
+
+    /// Gives the rests of `from` to `to`: of two rests the longer one stays.
+    pub fn hand_over(&mut self, from: &Place, to: &Place) {
+        let Some(rest) = self.clear(from) else { return };
+        let longer = |one: Option<Timestamp>, other: Option<Timestamp>| match (one, other) {
+            (None, _) => true,
+            (Some(one), Some(other)) => one > other,
+            (Some(_), None) => false,
+        };
+        if self.rests.get(to).is_none_or(|kept| longer(rest.until, kept.until)) {
+            self.set(to.clone(), Rest { probe: None, ..rest });
+        }
     }
 
     /// The rest of `place` if it is not over at `now`.
@@ -152,10 +204,17 @@ impl Cooldowns {
     /// Drops rests with a stated end that is past, and guessed ones long past.
     pub fn sweep(&mut self, now: Timestamp) {
         let forget = Duration::from_secs(600);
-        self.rests.retain(|_, rest| match rest.until {
-            None => true,
-            Some(until) if rest.guessed => until.after(forget) > now || rest.probe.is_some(),
-            Some(until) => until > now,
+        let unsaved = &mut self.unsaved;
+        self.rests.retain(|place, rest| {
+            let kept = match rest.until {
+                None => true,
+                Some(until) if rest.guessed => until.after(forget) > now || rest.probe.is_some(),
+                Some(until) => until > now,
+            };
+            if !kept {
+                unsaved.insert(place.clone());
+            }
+            kept
         });
     }
 }
@@ -163,6 +222,7 @@ impl Cooldowns {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::ids::{AccountId, KeyId};
 
     const START: Timestamp = Timestamp::from_millis(1_000_000);
 
@@ -208,8 +268,8 @@ mod tests {
     fn a_stated_end_needs_no_probe_and_is_not_shortened() {
         let place = Place::Account(AccountId(1));
         let mut cooldowns = Cooldowns::default();
-        cooldowns.rest_until(place.clone(), "free_daily_limit", Some(at(100)));
-        cooldowns.rest_until(place.clone(), "free_minute_limit", Some(at(10)));
+        cooldowns.rest_until(place.clone(), "free_daily_limit", Some(at(100)), START);
+        cooldowns.rest_until(place.clone(), "free_minute_limit", Some(at(10)), START);
         cooldowns.heal(&place, at(50));
         assert_eq!(cooldowns.standing(&place, at(99)), Standing::Resting(Some(at(100))));
         assert_eq!(cooldowns.standing(&place, at(100)), Standing::Free);
@@ -221,12 +281,42 @@ mod tests {
     fn only_the_operator_ends_what_waits_for_the_operator() {
         let place = Place::Key(KeyId(1));
         let mut cooldowns = Cooldowns::default();
-        cooldowns.rest_until(place.clone(), "key_rejected", None);
-        cooldowns.rest_until(place.clone(), "x", Some(at(1)));
+        cooldowns.rest_until(place.clone(), "key_rejected", None, START);
+        cooldowns.rest_until(place.clone(), "x", Some(at(1)), START);
         cooldowns.heal(&place, at(9));
         cooldowns.sweep(at(99_999));
         assert_eq!(cooldowns.standing(&place, at(99_999)), Standing::Resting(None));
         cooldowns.clear(&place);
         assert_eq!(cooldowns.standing(&place, START), Standing::Free);
+    }
+
+    #[test]
+    fn what_changed_is_stored_and_comes_back() {
+        let mut cooldowns = Cooldowns::default();
+        guess(&mut cooldowns, START);
+        let (changed, ended) = cooldowns.take_changes();
+        assert_eq!((changed.len(), ended.len()), (1, 0));
+        assert_eq!(cooldowns.take_changes(), (Vec::new(), Vec::new()));
+        let mut again = Cooldowns::default();
+        again.load(changed);
+        assert_eq!(again.standing(&Place::Key(KeyId(1)), at(4)), Standing::Resting(Some(at(5))));
+        assert_eq!(again.standing(&Place::Key(KeyId(1)), at(5)), Standing::Probe);
+        assert!(again.take_changes().0.is_empty(), "what is loaded is stored already");
+        again.heal(&Place::Key(KeyId(1)), at(5));
+        assert_eq!(again.take_changes().1, [Place::Key(KeyId(1))]);
+    }
+
+    #[test]
+    fn of_two_rests_the_longer_stays() {
+        let (one, two) = (Place::Account(AccountId(1)), Place::Account(AccountId(2)));
+        let mut cooldowns = Cooldowns::default();
+        cooldowns.rest_until(one.clone(), "free_minute_limit", Some(at(10)), START);
+        cooldowns.rest_until(two.clone(), "free_daily_limit", Some(at(99)), START);
+        cooldowns.hand_over(&two, &one);
+        assert_eq!(cooldowns.standing(&one, START), Standing::Resting(Some(at(99))));
+        assert_eq!(cooldowns.standing(&two, START), Standing::Free);
+        cooldowns.rest_until(two.clone(), "free_minute_limit", Some(at(10)), START);
+        cooldowns.hand_over(&two, &one);
+        assert_eq!(cooldowns.standing(&one, START), Standing::Resting(Some(at(99))));
     }
 }

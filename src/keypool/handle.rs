@@ -1,14 +1,31 @@
 //! What the rest of the program holds of the KeyPool: methods instead of messages.
 
-use super::actor::{Edited, KeyPool, LeaseKey, Look, Settle, Shutdown};
-use super::pool::{Ask, Ending, NoKey, Pool, PoolView};
-use crate::domain::ids::{AccountId, KeyId};
+use super::actor::{CheckKey, Choose, Clear, Edited, KeyPool, LeaseKey, Look, Shutdown};
+use super::books::Books;
+use super::lease::Lease;
+use super::looks::Looks;
+use super::pool::{Ask, NoKey, Pool, PoolOptions, PoolView};
+use crate::domain::cooldown::Place;
+use crate::domain::ids::KeyId;
 use crate::domain::published::Published;
-use crate::domain::secret::{Digest, Secret};
+use crate::domain::secret::Digest;
 use crate::domain::strategy::Strategy;
 use crate::domain::time::Clock;
 use crate::store::{Store, StoreError};
+use crate::upstream::account::{KeyCheckFault, KeyInfo};
+use crate::upstream::client::Connection;
 use actix::{Actor, Addr, Arbiter};
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// What the operator chose.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// For the brain.
+    pub pool: PoolOptions,
+    /// How often each key is looked up with `GET /key`; zero: never.
+    pub look_every: Duration,
+}
 
 /// The way to the KeyPool. Clones share it.
 #[derive(Clone)]
@@ -17,48 +34,41 @@ pub struct KeyPoolHandle {
     view: Published<PoolView>,
 }
 
-/// The right of one attempt to use one key. Settles itself as abandoned when it is dropped.
-pub struct Lease {
-    /// The key.
-    pub key: KeyId,
-    /// Its account.
-    pub account: AccountId,
-    /// Its label.
-    pub label: String,
-    /// The key itself, for the upstream.
-    pub secret: Secret,
-    number: u64,
-    address: Addr<KeyPool>,
-    settled: bool,
-}
-
 impl KeyPoolHandle {
-    /// Starts the actor on a thread of its own with the keys that are stored.
-    pub fn start(store: Store, strategy: Strategy, clock: Clock) -> Result<KeyPoolHandle, StoreError> {
+    /// Starts the actor on a thread of its own with what is stored.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn start(
+        store: Store,
+        connection: Connection,
+        options: Options,
+        clock: Clock,
+    ) -> Result<KeyPoolHandle, StoreError> {
         let now = clock.now();
-        let mut pool = Pool::new(strategy);
-        pool.load(store.keys(now.day())?, now.day());
+        let revision = store.keys_revision()?;
+        let mut pool = Pool::new(options.pool);
+        pool.load_cooldowns(store.cooldowns()?);
+        pool.load(store.keys(now.day())?, store.accounts(now.day())?, now);
         let view = Published::new(pool.view(now));
         let published = view.clone();
         let address = KeyPool::start_in_arbiter(&Arbiter::new().handle(), move |_| {
-            KeyPool::new(pool, store, clock, published)
+            let looks = Looks::new(connection, options.look_every);
+            KeyPool::new(pool, Books::new(store, revision), looks, clock, published)
         });
         Ok(KeyPoolHandle { address, view })
     }
 
-    /// Asks for a key. Errors: why there is none.
+    /// Asks for a key; waits for one as long as `ask` allows. Whoever stops waiting loses their place.
+    ///
+    /// # Errors
+    /// Why there is none.
     pub async fn lease(&self, ask: Ask) -> Result<Lease, NoKey> {
-        // A closed mailbox means that the actor has died: the process is about to end.
-        let grant = self.address.send(LeaseKey(ask)).await.unwrap_or(Err(NoKey::NoneConfigured))?;
-        Ok(Lease {
-            key: grant.key,
-            account: grant.account,
-            label: grant.label,
-            secret: grant.secret,
-            number: grant.lease,
-            address: self.address.clone(),
-            settled: false,
-        })
+        let (reply, answer) = oneshot::channel();
+        self.address.do_send(LeaseKey { ask, reply });
+        // A dropped reply means that the actor has died: the process is about to end.
+        let lease = answer.await.unwrap_or(Err(NoKey::NoneConfigured))?;
+        Ok(lease.taken())
     }
 
     /// The pool as it was a moment ago, without a message.
@@ -81,9 +91,29 @@ impl KeyPoolHandle {
         self.view.get().usable
     }
 
-    /// Says that stored keys were changed, so that they are read again.
+    /// Says that stored keys or accounts were changed, so that they are read again.
     pub fn edited(&self) {
         self.address.do_send(Edited);
+    }
+
+    /// Ends what keeps a key from being used: its rests, and its account's. Whether there is such a key.
+    pub async fn clear_key(&self, key: KeyId) -> bool {
+        self.address.send(Clear::Key(key)).await.unwrap_or(false)
+    }
+
+    /// Ends the rest of one place; whether it rested.
+    pub async fn clear(&self, place: Place) -> bool {
+        self.address.send(Clear::Place(place)).await.unwrap_or(false)
+    }
+
+    /// Asks the upstream about a key and learns from the answer; `None`: there is no such key.
+    pub async fn check(&self, key: KeyId) -> Option<Result<KeyInfo, KeyCheckFault>> {
+        self.address.send(CheckKey(key)).await.ok().flatten()
+    }
+
+    /// Chooses keys in this way from now on.
+    pub fn choose(&self, strategy: Strategy) {
+        self.address.do_send(Choose(strategy));
     }
 
     /// Whether the actor lives.
@@ -94,21 +124,5 @@ impl KeyPoolHandle {
     /// Writes the last counts to the store; afterwards nothing is counted any more.
     pub async fn shut_down(&self) {
         let _ = self.address.send(Shutdown).await;
-    }
-}
-
-impl Lease {
-    /// Gives the key back and says how the attempt ended.
-    pub fn settle(mut self, ending: Ending) {
-        self.settled = true;
-        self.address.do_send(Settle { lease: self.number, ending });
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        if !self.settled {
-            self.address.do_send(Settle { lease: self.number, ending: Ending::Abandoned });
-        }
     }
 }

@@ -3,20 +3,29 @@
 //! A plain struct without I/O; `now` and chance are arguments. It never names a key to a client and
 //! never lets two attempts share the last reservation of a limit.
 
+mod account;
+mod hand;
+mod learn;
 mod settle;
+mod standing;
 mod view;
 
-pub use view::{KeyView, PoolView};
+pub use account::FreeLimits;
+pub use learn::Lesson;
+pub use view::{AccountView, KeyView, PoolView};
 
-use super::cooldown::{Cooldowns, Place, Standing};
+use super::cooldown::{Cooldowns, Standing};
 use super::quota::DayCount;
-use super::strategy::{Candidate, choose};
+use super::sessions::Sessions;
+use crate::domain::account::{AccountRecord, AccountUse};
+use crate::domain::cooldown::Place;
 use crate::domain::ids::{AccountId, KeyId};
 use crate::domain::key::{KeyRecord, KeyUse, StoredKey};
 use crate::domain::secret::Secret;
 use crate::domain::strategy::Strategy;
 use crate::domain::time::{Day, Timestamp};
-use crate::upstream::verdict::Verdict;
+use crate::upstream::verdict::{Cause, Verdict, cause};
+use account::Account;
 use std::collections::HashMap;
 
 /// What an attempt needs.
@@ -24,12 +33,27 @@ use std::collections::HashMap;
 pub struct Ask {
     /// The model it is for.
     pub model: String,
+    /// Whether that model is free: only those count against an account's limits.
+    pub free: bool,
     /// Keys that this request has tried already.
     pub tried: Vec<KeyId>,
     /// Accounts that refused this request already.
     pub refused: Vec<AccountId>,
     /// Only this key: the attempt before never reached the upstream over the connection it took.
     pub only: Option<KeyId>,
+    /// The conversation it belongs to.
+    pub conversation: Option<Conversation>,
+    /// How long it may wait for a key whose limit resets by then; `None`: not at all.
+    pub wait_until: Option<Timestamp>,
+}
+
+/// A conversation, of which this may be one turn of several.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Conversation {
+    /// What tells it from others.
+    pub id: u64,
+    /// Whether there were turns before this one, so that the account that served them is preferred.
+    pub goes_on: bool,
 }
 
 impl Ask {
@@ -37,6 +61,13 @@ impl Ask {
         self.only.is_some_and(|only| only != key.id)
             || self.tried.contains(&key.id)
             || self.refused.contains(&key.account)
+    }
+
+    /// Whether whoever asks for the other would get the same answer.
+    pub fn asks_the_same(&self, other: &Ask) -> bool {
+        (&self.model, self.free, self.only) == (&other.model, other.free, other.only)
+            && self.tried == other.tried
+            && self.refused == other.refused
     }
 }
 
@@ -53,6 +84,8 @@ pub struct Grant {
     pub label: String,
     /// The key itself.
     pub secret: Secret,
+    /// Whether the attempt probes something that rested: others wait for how it goes.
+    pub probes: bool,
 }
 
 /// Why there is no key for an attempt.
@@ -65,18 +98,45 @@ pub enum NoKey {
         /// When the first will be back; `None`: not before the operator acts.
         until: Option<Timestamp>,
         /// What keeps that one, in the words of the verdict table.
-        cause: &'static str,
+        cause: Cause,
     },
     /// The model rests for every key.
     ModelResting {
         /// Until when.
         until: Option<Timestamp>,
         /// Why.
-        cause: &'static str,
+        cause: Cause,
     },
     /// Every key was tried for this request.
     AllTried,
 }
+
+impl NoKey {
+    /// Whether a limit resets, or a probe may have ended, by `wait_until`.
+    pub fn is_worth_waiting(&self, wait_until: Option<Timestamp>, now: Timestamp) -> bool {
+        let Some(wait_until) = wait_until.filter(|until| *until > now) else { return false };
+        match self {
+            NoKey::AllResting { until: Some(until), cause }
+            | NoKey::ModelResting { until: Some(until), cause } => {
+                let resets = matches!(
+                    *cause,
+                    "free_minute_limit"
+                        | "free_daily_limit"
+                        | "key_daily_limit"
+                        | "account_rate_limit"
+                        | "rate_limited"
+                        | "in_flight_budget"
+                        | PROBING
+                );
+                resets && *until <= wait_until
+            }
+            _ => false,
+        }
+    }
+}
+
+/// What keeps a place whose rest is over: one request probes it just now.
+pub(super) const PROBING: Cause = "probing";
 
 /// How an attempt ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,54 +160,90 @@ struct Key {
     today: DayCount,
     last_taken: u64,
     in_flight: u32,
+    look: learn::Look,
 }
 
+/// A lease that is out.
 #[derive(Debug)]
 struct Flight {
     key: KeyId,
     day: Day,
+    /// The account it was counted for, with day and minute; `None`: not a free model's request.
+    counted: Option<(AccountId, Day, Timestamp)>,
+    /// What it probes.
     places: Vec<Place>,
     model: String,
+}
+
+/// What the operator chose for the pool.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PoolOptions {
+    /// How a key is chosen.
+    pub strategy: Strategy,
+    /// The limits of accounts.
+    pub limits: FreeLimits,
 }
 
 /// All keys and what is known of them.
 #[derive(Debug)]
 pub struct Pool {
     keys: Vec<Key>,
-    strategy: Strategy,
+    accounts: HashMap<AccountId, Account>,
+    options: PoolOptions,
     cooldowns: Cooldowns,
+    sessions: Sessions,
     model_strikes: HashMap<String, Vec<KeyId>>,
     flights: HashMap<u64, Flight>,
     leases: u64,
     uses: HashMap<(KeyId, Day), (u32, Timestamp)>,
+    account_uses: HashMap<(AccountId, Day), u64>,
+}
+
+/// Counts that are not stored yet.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Uses {
+    /// Of keys.
+    pub keys: Vec<KeyUse>,
+    /// Of accounts.
+    pub accounts: Vec<AccountUse>,
+}
+
+impl Uses {
+    /// Whether there is nothing to store.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty() && self.accounts.is_empty()
+    }
 }
 
 impl Pool {
     /// A pool without keys.
-    pub fn new(strategy: Strategy) -> Pool {
+    pub fn new(options: PoolOptions) -> Pool {
         Pool {
             keys: Vec::new(),
-            strategy,
+            accounts: HashMap::new(),
+            options,
             cooldowns: Cooldowns::default(),
+            sessions: Sessions::default(),
             model_strikes: HashMap::new(),
             flights: HashMap::new(),
             leases: 0,
             uses: HashMap::new(),
+            account_uses: HashMap::new(),
         }
     }
 
-    /// Takes in the keys as they are stored: new ones come, missing ones go, counts of known ones
-    /// stay ours, since we count ahead of the store.
-    pub fn load(&mut self, stored: Vec<StoredKey>, today: Day) {
+    /// Takes in keys and accounts as they are stored: new ones come, missing ones go, counts of known
+    /// ones stay ours, since we count ahead of the store.
+    pub fn load(&mut self, stored: Vec<StoredKey>, accounts: Vec<AccountRecord>, now: Timestamp) {
+        let today = now.day();
+        self.load_accounts(accounts, today);
         let mut known: HashMap<KeyId, Key> = self.keys.drain(..).map(|key| (key.record.id, key)).collect();
         for StoredKey { record, secret } in stored {
-            if let Some(reason) = &record.fault {
-                log::debug!("key {} is out of use: {reason}", record.id);
-                self.cooldowns.rest_until(Place::Key(record.id), stored_cause(reason), None);
-            } else if known.get(&record.id).is_some_and(|key| key.record.fault.is_some()) {
-                self.cooldowns.clear(&Place::Key(record.id));
-            }
-            let key = match known.remove(&record.id) {
+            let before = known.remove(&record.id);
+            self.load_fault(&record, before.as_ref(), now);
+            let new = || Account::new(AccountRecord::new(record.account), today);
+            self.accounts.entry(record.account).or_insert_with(new);
+            let key = match before {
                 Some(key) => Key {
                     record: KeyRecord {
                         used_total: key.record.used_total,
@@ -163,27 +259,40 @@ impl Pool {
                     secret,
                     last_taken: 0,
                     in_flight: 0,
+                    look: learn::Look::default(),
                 },
             };
             self.keys.push(key);
+        }
+        let in_use: Vec<AccountId> = self.keys.iter().map(|key| key.record.account).collect();
+        self.accounts.retain(|id, _| in_use.contains(id));
+    }
+
+    fn load_accounts(&mut self, stored: Vec<AccountRecord>, today: Day) {
+        for record in stored {
+            match self.accounts.get_mut(&record.id) {
+                Some(account) => account.record = record,
+                None => {
+                    self.accounts.insert(record.id, Account::new(record, today));
+                }
+            }
+        }
+    }
+
+    /// A fault that is stored keeps the key out of use; one that the operator took away no longer.
+    fn load_fault(&mut self, record: &KeyRecord, before: Option<&Key>, now: Timestamp) {
+        let place = Place::Key(record.id);
+        if let Some(fault) = &record.fault {
+            log::debug!("key {} is out of use: {fault}", record.id);
+            self.cooldowns.rest_until(place, cause(fault).unwrap_or("key_rejected"), None, now);
+        } else if before.is_some_and(|key| key.record.fault.is_some()) {
+            self.cooldowns.clear(&place);
         }
     }
 
     /// Grants a lease and reserves one attempt.
     pub fn lease(&mut self, ask: &Ask, now: Timestamp, chance: u64) -> Result<Grant, NoKey> {
-        let today = now.day();
-        let shared = [Place::Everything, Place::Model(ask.model.clone())];
-        let mut probes = Vec::new();
-        for place in shared {
-            match self.cooldowns.standing(&place, now) {
-                Standing::Free => {}
-                Standing::Probe => probes.push(place),
-                Standing::Resting(until) => {
-                    let cause = self.cooldowns.get(&place, now).map_or("probing", |rest| rest.cause);
-                    return Err(NoKey::ModelResting { until, cause });
-                }
-            }
-        }
+        let mut probes = self.shared_standing(&ask.model, now)?;
         let (index, own) = self.pick(ask, now, chance)?;
         probes.extend(own);
         self.leases += 1;
@@ -193,7 +302,7 @@ impl Pool {
         key.in_flight += 1;
         key.record.used_total += 1;
         key.record.last_used = Some(now);
-        let day = key.today.reserve(today);
+        let day = key.today.reserve(now.day());
         let used = self.uses.entry((key.record.id, day)).or_insert((0, now));
         *used = (used.0 + 1, now);
         let grant = Grant {
@@ -202,125 +311,57 @@ impl Pool {
             account: key.record.account,
             label: key.record.label.clone(),
             secret: key.secret.clone(),
+            probes: !probes.is_empty(),
         };
+        let counted = if ask.free { self.count(grant.account, now) } else { None };
+        if let Some(conversation) = ask.conversation {
+            self.sessions.remember(conversation.id, grant.account, now);
+        }
         for place in &probes {
             self.cooldowns.probe(place, lease);
         }
-        let flight = Flight { key: grant.key, day, places: probes, model: ask.model.clone() };
+        let flight = Flight { key: grant.key, day, counted, places: probes, model: ask.model.clone() };
         self.flights.insert(lease, flight);
         Ok(grant)
     }
 
-    /// The index of the key to use, and the places it probes.
-    fn pick(&self, ask: &Ask, now: Timestamp, chance: u64) -> Result<(usize, Vec<Place>), NoKey> {
-        let mut usable: Vec<(usize, Candidate, Vec<Place>)> = Vec::new();
-        let mut passed_over: Vec<(usize, Candidate, Vec<Place>)> = Vec::new();
-        let mut earliest: Option<(Option<Timestamp>, &'static str)> = None;
-        let mut tried = false;
-        for (index, key) in self.keys.iter().enumerate().filter(|(_, key)| key.record.enabled) {
-            let probes = match self.standing(key, &ask.model, now) {
-                Ok(probes) => probes,
-                Err(rest) => {
-                    earliest = Some(earliest.map_or(rest, |best| sooner(best, rest)));
-                    continue;
-                }
-            };
-            if ask.passes_over(&key.record) {
-                tried = true;
-                continue;
-            }
-            let candidate = Candidate {
-                last_taken: key.last_taken,
-                used_today: key.today.used(now.day()),
-                remaining: key.today.remaining(key.record.daily_limit, now.day()),
-            };
-            let path = Place::KeyPath(key.record.id);
-            match self.cooldowns.standing(&path, now) {
-                Standing::Free => usable.push((index, candidate, probes)),
-                Standing::Probe => usable.push((index, candidate, [probes, vec![path]].concat())),
-                Standing::Resting(_) => passed_over.push((index, candidate, probes)),
-            }
-        }
-        // A key that is only passed over is better than none.
-        let mut choices = if usable.is_empty() { passed_over } else { usable };
-        let candidates: Vec<Candidate> = choices.iter().map(|(_, candidate, _)| *candidate).collect();
-        match (choose(self.strategy, &candidates, chance), earliest) {
-            (Some(chosen), _) => {
-                let (index, _, probes) = choices.swap_remove(chosen);
-                Ok((index, probes))
-            }
-            (None, _) if tried => Err(NoKey::AllTried),
-            (None, Some((until, cause))) => Err(NoKey::AllResting { until, cause }),
-            (None, None) => Err(NoKey::NoneConfigured),
-        }
-    }
-
-    /// Whether `key` may serve `model`: the places it would probe, or what keeps it.
-    fn standing(
-        &self,
-        key: &Key,
-        model: &str,
-        now: Timestamp,
-    ) -> Result<Vec<Place>, (Option<Timestamp>, &'static str)> {
-        let record = &key.record;
-        if key.today.remaining(record.daily_limit, now.day()) == Some(0) {
-            return Err((Some(now.day().end()), "key_daily_limit"));
-        }
-        let places = [
-            Place::Key(record.id),
-            Place::Account(record.account),
-            Place::AccountModel(record.account, model.to_owned()),
-        ];
-        let mut probes = Vec::new();
-        for place in places {
-            match self.cooldowns.standing(&place, now) {
-                Standing::Free => {}
-                Standing::Probe => probes.push(place),
-                Standing::Resting(until) => {
-                    let cause = self.cooldowns.get(&place, now).map_or("probing", |rest| rest.cause);
-                    return Err((until, cause));
-                }
-            }
-        }
-        Ok(probes)
+    /// Counts one attempt for a free model.
+    fn count(&mut self, id: AccountId, now: Timestamp) -> Option<(AccountId, Day, Timestamp)> {
+        let account = self.accounts.get_mut(&id)?;
+        let day = account.today.reserve(now.day());
+        let minute = account.minute.reserve(now);
+        *self.account_uses.entry((id, day)).or_default() += 1;
+        Some((id, day, minute))
     }
 
     /// What was counted since the last call, for the store.
-    pub fn take_uses(&mut self) -> Vec<KeyUse> {
-        let uses = self.uses.drain().filter(|(_, (count, _))| *count > 0);
-        uses.map(|((key, day), (count, last))| KeyUse { key, day, count, last }).collect()
+    pub fn take_uses(&mut self) -> Uses {
+        let keys = self.uses.drain().filter(|(_, (count, _))| *count > 0);
+        let keys = keys.map(|((key, day), (count, last))| KeyUse { key, day, count, last }).collect();
+        let accounts = self.account_uses.drain().filter(|(_, count)| *count > 0);
+        let accounts = accounts.map(|((account, day), count)| AccountUse { account, day, count }).collect();
+        Uses { keys, accounts }
     }
 
     /// Puts back what the store could not take.
-    pub fn put_back(&mut self, uses: Vec<KeyUse>) {
-        for KeyUse { key, day, count, last } in uses {
+    pub fn put_back(&mut self, uses: Uses) {
+        for KeyUse { key, day, count, last } in uses.keys {
             let used = self.uses.entry((key, day)).or_insert((0, last));
             *used = (used.0 + count, used.1.max(last));
         }
+        for AccountUse { account, day, count } in uses.accounts {
+            *self.account_uses.entry((account, day)).or_default() += count;
+        }
     }
 
-    /// Forgets rests that are over.
+    /// Forgets what is over.
     pub fn sweep(&mut self, now: Timestamp) {
         self.cooldowns.sweep(now);
+        self.sessions.sweep(now);
     }
 }
 
-/// The cause that a stored fault stands for.
-fn stored_cause(fault: &str) -> &'static str {
-    ["key_limit", "key_cannot_infer"].into_iter().find(|cause| *cause == fault).unwrap_or("key_rejected")
-}
-
-/// Of two rests the one that ends first; one that waits for the operator ends last.
-fn sooner(
-    one: (Option<Timestamp>, &'static str),
-    other: (Option<Timestamp>, &'static str),
-) -> (Option<Timestamp>, &'static str) {
-    match (one.0, other.0) {
-        (Some(first), Some(second)) if second < first => other,
-        (None, Some(_)) => other,
-        _ => one,
-    }
-}
-
+#[cfg(test)]
+mod account_tests;
 #[cfg(test)]
 mod tests;

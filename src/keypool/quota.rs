@@ -1,6 +1,7 @@
-//! Counts of attempts by UTC day, reserved before sending. Pure: the day is an argument.
+//! Counts of attempts by UTC day and by minute, reserved before sending. Pure: time is an argument.
 
-use crate::domain::time::Day;
+use crate::domain::time::{Day, Timestamp};
+use std::time::Duration;
 
 /// The attempts of one UTC day against a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +27,11 @@ impl DayCount {
         limit.map(|limit| u64::from(limit).saturating_sub(self.used(today)))
     }
 
+    /// When this count begins anew, seen from `today`.
+    pub fn ends(&self, today: Day) -> Timestamp {
+        self.day.max(today).end()
+    }
+
     /// Counts one attempt on `today`; returns the day it was counted for.
     pub fn reserve(&mut self, today: Day) -> Day {
         if today > self.day {
@@ -33,6 +39,16 @@ impl DayCount {
         }
         self.used = self.used.saturating_add(1);
         self.day
+    }
+
+    /// Takes over a higher count that someone else keeps of `today`; returns by how much it was higher.
+    pub fn raise(&mut self, used: u64, today: Day) -> u64 {
+        if today < self.day {
+            return 0;
+        }
+        let missing = used.saturating_sub(self.used(today));
+        *self = DayCount { day: today, used: self.used(today) + missing };
+        missing
     }
 
     /// Takes back an attempt of `day` that was never sent.
@@ -43,9 +59,106 @@ impl DayCount {
     }
 }
 
+/// What is leased in the last moments of a minute may arrive in the next one.
+const ON_ITS_WAY: Duration = Duration::from_millis(500);
+
+/// The attempts of one UTC minute: the upstream's window ends with the whole minute
+/// (`openrouter-api.md` 8.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MinuteCount {
+    ends: Timestamp,
+    used: u32,
+    late: u32,
+}
+
+impl Default for MinuteCount {
+    fn default() -> MinuteCount {
+        MinuteCount { ends: Timestamp::from_millis(0), used: 0, late: 0 }
+    }
+}
+
+impl MinuteCount {
+    /// The count as it is at `now`: that of another minute is over, but for what was on its way. A
+    /// clock turned back brings nothing back.
+    fn at(self, now: Timestamp) -> MinuteCount {
+        if now < self.ends {
+            return self;
+        }
+        let ends = now.next_minute();
+        let used = if ends == self.ends.next_minute() { self.late } else { 0 };
+        MinuteCount { ends, used, late: 0 }
+    }
+
+    /// Attempts in the minute of `now`.
+    pub fn used(self, now: Timestamp) -> u32 {
+        self.at(now).used
+    }
+
+    /// When the minute of `now` ends, by this count.
+    pub fn ends(self, now: Timestamp) -> Timestamp {
+        self.at(now).ends
+    }
+
+    /// Counts one attempt; returns the minute it was counted for, by its end.
+    pub fn reserve(&mut self, now: Timestamp) -> Timestamp {
+        *self = self.at(now);
+        self.used = self.used.saturating_add(1);
+        if self.ends.since(now) <= ON_ITS_WAY {
+            self.late = self.late.saturating_add(1);
+        }
+        self.ends
+    }
+
+    /// Takes back an attempt of the minute that ends at `minute` and was never sent.
+    pub fn give_back(&mut self, minute: Timestamp) {
+        if minute == self.ends {
+            self.used = self.used.saturating_sub(1);
+        }
+    }
+
+    /// Takes another's attempts in: the two were one all along.
+    pub fn merge(&mut self, other: MinuteCount, now: Timestamp) {
+        let (one, other) = (self.at(now), other.at(now));
+        *self = MinuteCount {
+            ends: one.ends.max(other.ends),
+            used: one.used.saturating_add(other.used),
+            late: one.late.saturating_add(other.late),
+        };
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_minute_is_a_whole_minute() {
+        let start = Timestamp::from_millis(600_000_000);
+        let at = |millis| start.after(Duration::from_millis(millis));
+        let mut count = MinuteCount::default();
+        assert_eq!(count.reserve(at(10)), at(60_000));
+        count.reserve(at(30_000));
+        assert_eq!((count.used(at(59_999)), count.used(at(60_000))), (2, 0));
+        count.give_back(at(60_000));
+        assert_eq!(count.used(at(59_999)), 1);
+        count.reserve(at(59_600));
+        assert_eq!(count.used(at(60_000)), 1, "it may arrive in the next minute");
+        assert_eq!(count.used(at(120_000)), 0);
+        assert_eq!(count.ends(at(60_000)), at(120_000));
+        count.reserve(at(61_000));
+        assert_eq!(count.used(at(30_000)), 2, "a clock turned back brings nothing back");
+        count.give_back(at(60_000));
+        assert_eq!(count.used(at(61_000)), 2, "another minute's is not given back");
+    }
+
+    #[test]
+    fn a_higher_count_is_taken_over_and_a_lower_is_not() {
+        let mut count = DayCount::new(Day(10), 4);
+        assert_eq!((count.raise(9, Day(10)), count.used(Day(10))), (5, 9));
+        assert_eq!((count.raise(3, Day(10)), count.used(Day(10))), (0, 9));
+        assert_eq!((count.raise(2, Day(11)), count.used(Day(11))), (2, 2));
+        assert_eq!(count.raise(50, Day(10)), 0, "of a day that is over");
+    }
 
     #[test]
     fn a_new_day_begins_at_nothing_and_an_old_one_never_returns() {

@@ -74,6 +74,46 @@ pub fn set_model(doc: &mut Document, model: &str) {
     }
 }
 
+/// The models to try for a request, in order: those that its `model` stands for, then those of its
+/// own `models`, each once.
+pub fn candidates(doc: &Document, aliases: &Aliases) -> Vec<String> {
+    let asked = doc.string("model").unwrap_or_default();
+    let own = fallbacks(doc);
+    let mut models: Vec<String> = Vec::new();
+    for name in std::iter::once(&asked).chain(&own) {
+        for model in aliases.resolve(name) {
+            if !models.iter().any(|known| known == model) {
+                models.push(model.to_owned());
+            }
+        }
+    }
+    models
+}
+
+/// Makes a body ask for `model`, and of its own `models` only for those that come after it: those
+/// before it were passed over.
+pub fn choose_model(doc: &mut Document, model: &str) {
+    let own = fallbacks(doc);
+    if let Some(at) = own.iter().position(|name| name == model)
+        && doc.string("model").as_deref() != Some(model)
+    {
+        let rest: Vec<String> = own.iter().skip(at + 1).map(|name| quoted(name)).collect();
+        if rest.is_empty() {
+            doc.remove("models");
+        } else {
+            doc.set("models", format!("[{}]", rest.join(",")));
+        }
+    }
+    set_model(doc, model);
+}
+
+/// The client's own `models`; what is not a text is the upstream's to refuse.
+fn fallbacks(doc: &Document) -> Vec<String> {
+    let list = doc.given("models").and_then(|raw| serde_json::from_str::<Vec<serde_json::Value>>(raw).ok());
+    let texts = |value: serde_json::Value| value.as_str().map(str::to_owned);
+    list.unwrap_or_default().into_iter().filter_map(texts).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -88,6 +128,27 @@ mod tests {
         assert_eq!(aliases.resolve("fast"), ["a:free", "b:free"]);
         assert_eq!(aliases.resolve("Fast"), ["Fast"]);
         assert!(aliases.contains("fast") && !aliases.contains("a:free"));
+    }
+
+    #[test]
+    fn a_clients_own_models_come_after_the_alias() {
+        let aliases = Aliases::new([entry("fast", &["a:free", "b:free"])]).unwrap();
+        let doc = |body: &str| Document::parse(body.to_owned().into()).unwrap();
+        let asked = doc(r#"{"model":"fast","models":["b:free", "c:free", 7,"d:free"],"x":1}"#);
+        assert_eq!(candidates(&asked, &aliases), ["a:free", "b:free", "c:free", "d:free"]);
+        let shaped = |model: &str| {
+            let mut doc = asked.clone();
+            choose_model(&mut doc, model);
+            String::from_utf8(doc.finish().to_bytes().to_vec()).unwrap()
+        };
+        assert_eq!(shaped("a:free"), r#"{"model":"a:free","models":["b:free", "c:free", 7,"d:free"],"x":1}"#);
+        assert_eq!(shaped("c:free"), r#"{"model":"c:free","models":["d:free"],"x":1}"#);
+        assert_eq!(shaped("d:free"), r#"{"model":"d:free","x":1}"#);
+        let plain = doc(r#"{"model":"c:free","models":["c:free","d:free"]}"#);
+        assert_eq!(candidates(&plain, &aliases), ["c:free", "d:free"]);
+        let mut first = plain.clone();
+        choose_model(&mut first, "c:free");
+        assert!(!first.is_changed());
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub mod alias;
 pub mod body;
 pub mod cache_control;
 pub mod check;
+pub mod conversation;
 use crate::domain::dialect;
 mod edit;
 pub mod free_rule;

@@ -3,7 +3,7 @@
 //! A text here never holds a secret, a password or a database URL: it ends up in logs and on pages.
 
 use super::earlier::EarlierError;
-use crate::domain::ids::KeyId;
+use crate::domain::ids::{AccountId, KeyId};
 use std::io;
 use std::path::PathBuf;
 
@@ -174,6 +174,12 @@ pub enum StoreError {
         /// The id asked for.
         id: KeyId,
     },
+    /// There is no account with this id.
+    #[error("there is no account {id}")]
+    UnknownAccount {
+        /// The id asked for.
+        id: AccountId,
+    },
     /// The cryptographic library failed.
     #[error("the cryptographic library failed to {0}: restart, and report it if it stays")]
     Crypto(&'static str),
@@ -197,6 +203,7 @@ impl StoreError {
                 | StoreError::Full { .. }
                 | StoreError::DuplicateKey { .. }
                 | StoreError::UnknownKey { .. }
+                | StoreError::UnknownAccount { .. }
                 | StoreError::Crypto(_)
                 | StoreError::Query(_)
                 | StoreError::Earlier(_)

@@ -5,10 +5,11 @@
 use super::Store;
 use super::connection::AnyConnection;
 use super::error::StoreError;
-use super::schema::{accounts, key_days, keys};
+use super::schema::{key_days, keys};
 use super::seal::Vault;
 use super::settings;
 use super::text::storable;
+use crate::domain::account::AccountUse;
 use crate::domain::ids::{AccountId, KeyId};
 use crate::domain::key::{KeyRecord, KeyUse, NewKey, StoredKey};
 use crate::domain::time::{Day, Timestamp};
@@ -129,24 +130,24 @@ impl Store {
         })
     }
 
-    /// Adds attempts to the counts of keys and days. All of them count, or none; those of a key
-    /// that never was are passed over.
-    pub fn record_key_uses(&self, uses: &[KeyUse]) -> Result<(), StoreError> {
+    /// Adds attempts to the counts of keys, accounts and days. All of them count, or none; those of a
+    /// key that never was are passed over.
+    pub fn record_uses(&self, keys: &[KeyUse], accounts: &[AccountUse]) -> Result<(), StoreError> {
         // Summed first, and in order: replicas that write the same keys then cannot deadlock.
         let mut sums: BTreeMap<(KeyId, Day), (i64, Timestamp)> = BTreeMap::new();
-        for used in uses {
+        for used in keys {
             let sum = sums.entry((used.key, used.day)).or_insert((0, used.last));
             sum.0 += i64::from(used.count);
             sum.1 = sum.1.max(used.last);
         }
-        if sums.is_empty() {
+        if sums.is_empty() && accounts.is_empty() {
             return Ok(());
         }
         self.pool.write(|connection| {
             for ((key, day), (count, last)) in sums {
                 add_uses(connection, key, day, count, last)?;
             }
-            Ok(())
+            super::accounts::add_uses(connection, accounts)
         })
     }
 }
@@ -163,7 +164,7 @@ pub(super) fn add(
     if let Some(id) = same.first(connection).optional()? {
         return Err(StoreError::DuplicateKey { id: KeyId(id) });
     }
-    let account = add_account(connection, now)?;
+    let account = super::accounts::add(connection, now)?;
     let last: Option<i64> = keys::table.select(max(keys::id)).first(connection)?;
     let id = KeyId(last.unwrap_or(0) + 1);
     let record = KeyRecord {
@@ -217,15 +218,6 @@ fn load(connection: &mut AnyConnection, day: Day) -> Result<Vec<KeyRow>, StoreEr
         ))
         .load(connection)?;
     Ok(rows)
-}
-
-fn add_account(connection: &mut AnyConnection, now: Timestamp) -> Result<AccountId, StoreError> {
-    let last: Option<i64> = accounts::table.select(max(accounts::id)).first(connection)?;
-    let id = last.unwrap_or(0) + 1;
-    diesel::insert_into(accounts::table)
-        .values((accounts::id.eq(id), accounts::created_at.eq(now.millis())))
-        .execute(connection)?;
-    Ok(AccountId(id))
 }
 
 fn add_uses(

@@ -4,7 +4,9 @@
 //! or models, never keeps a secret in clear on disk, and never opens a sealed database with another
 //! secret key than its own.
 
+mod accounts;
 mod connection;
+mod cooldowns;
 mod earlier;
 mod error;
 mod keys;

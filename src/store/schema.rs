@@ -10,8 +10,37 @@ diesel::table! {
 diesel::table! {
     accounts (id) {
         id -> BigInt,
-        upstream_user -> Nullable<Text>,
         created_at -> BigInt,
+        free_tier -> Nullable<Bool>,
+        learned_daily_limit -> Nullable<BigInt>,
+        daily_limit -> Nullable<BigInt>,
+        minute_limit -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    account_users (upstream_user) {
+        upstream_user -> Text,
+        account_id -> BigInt,
+    }
+}
+
+diesel::table! {
+    account_days (account_id, day) {
+        account_id -> BigInt,
+        day -> Integer,
+        used -> BigInt,
+    }
+}
+
+diesel::table! {
+    cooldowns (place) {
+        place -> Text,
+        cause -> Text,
+        since -> BigInt,
+        ends_at -> Nullable<BigInt>,
+        strikes -> Integer,
+        guessed -> Bool,
     }
 }
 
@@ -80,4 +109,4 @@ diesel::table! {
     }
 }
 
-diesel::allow_tables_to_appear_in_same_query!(keys, key_days, accounts);
+diesel::allow_tables_to_appear_in_same_query!(keys, key_days, accounts, account_users, account_days);

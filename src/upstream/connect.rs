@@ -16,7 +16,7 @@ const LIFETIME: Duration = Duration::from_secs(60);
 const TLS_TIMEOUT: Duration = Duration::from_secs(5);
 /// The kernel holds at most this much (it takes twice the figure) of an answer that the client does
 /// not read; left alone it would grow to megabytes for each (stack facts A12, B4).
-const RECEIVE_BUFFER: usize = 192 * 1024;
+const RECEIVE_BUFFER: usize = 64 * 1024;
 
 /// No CA certificates were found on this machine.
 #[derive(Debug, thiserror::Error)]

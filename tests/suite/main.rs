@@ -3,6 +3,7 @@
 //! `floors` and `papers` read the sources and the documents and need no running program; the others
 //! follow whole journeys through the proxy and the simulator, with what is in `support`.
 
+mod accounts;
 mod admin;
 mod commands;
 mod earlier;

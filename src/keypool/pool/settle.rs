@@ -1,10 +1,10 @@
 //! What the end of an attempt teaches the pool: what heals, what rests, and for how long.
 
-use super::{Ending, Pool};
+use super::{Ending, Flight, Lesson, Pool};
+use crate::domain::cooldown::Place;
 use crate::domain::ids::{AccountId, KeyId};
 use crate::domain::time::Timestamp;
-use crate::keypool::cooldown::Place;
-use crate::upstream::verdict::{Next, Pause, Scope, Verdict};
+use crate::upstream::verdict::{Cause, Next, Pause, Scope, Verdict};
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -25,42 +25,77 @@ const MODEL_KEYS: usize = 8;
 const STRIKES_KEPT: usize = 32;
 
 impl Pool {
-    /// Takes back a lease and learns from its end. Returns the key that has to be stored as rejected.
-    pub fn settle(&mut self, lease: u64, ending: &Ending, now: Timestamp) -> Option<(KeyId, &'static str)> {
-        let flight = self.flights.remove(&lease)?;
+    /// Takes back a lease and learns from its end. Returns what the store must know.
+    pub fn settle(&mut self, lease: u64, ending: &Ending, now: Timestamp) -> Vec<Lesson> {
+        let Some(flight) = self.flights.remove(&lease) else { return Vec::new() };
         self.cooldowns.end_probe(&flight.places, lease);
-        let key = self.keys.iter_mut().find(|key| key.record.id == flight.key)?;
+        let Some(key) = self.keys.iter_mut().find(|key| key.record.id == flight.key) else {
+            return Vec::new();
+        };
         key.in_flight = key.in_flight.saturating_sub(1);
         let (id, account) = (key.record.id, key.record.account);
         match ending {
-            Ending::Success => {
-                self.model_strikes.remove(&flight.model);
-                for place in [
-                    Place::Key(id),
-                    Place::KeyPath(id),
-                    Place::Account(account),
-                    Place::AccountModel(account, flight.model.clone()),
-                    Place::Model(flight.model),
-                    Place::Everything,
-                ] {
-                    self.cooldowns.heal(&place, now);
+            Ending::Success => self.answered(id, account, &flight.model, now),
+            Ending::Refused(verdict) => {
+                let mut lessons = self.refused(id, account, flight.model, verdict, now);
+                if let Some(user) = &verdict.upstream_user {
+                    lessons.extend(self.attribute(account, user, now));
                 }
-                None
+                return lessons;
             }
-            Ending::Refused(verdict) => self.refused(id, account, flight.model, verdict, now),
             Ending::Broken => {
                 self.cooldowns.rest_for(Place::KeyPath(id), "connection_failed", PATH_FIRST, PATH_CAP, now);
-                None
             }
-            Ending::Abandoned => None,
-            Ending::NeverSent => {
-                key.today.give_back(flight.day);
-                key.record.used_total = key.record.used_total.saturating_sub(1);
-                if let Some(used) = self.uses.get_mut(&(id, flight.day)) {
-                    used.0 = used.0.saturating_sub(1);
-                }
-                None
-            }
+            Ending::Abandoned => {}
+            Ending::NeverSent => self.give_back(&flight),
+        }
+        Vec::new()
+    }
+
+    /// The answer of this attempt has begun: what it probed is well, long before the answer ends.
+    pub fn began(&mut self, lease: u64, now: Timestamp) {
+        let Some(flight) = self.flights.get_mut(&lease) else { return };
+        let (key, model, places) = (flight.key, flight.model.clone(), std::mem::take(&mut flight.places));
+        self.cooldowns.end_probe(&places, lease);
+        let record = self.keys.iter().map(|key| &key.record).find(|record| record.id == key);
+        if let Some(account) = record.map(|record| record.account) {
+            self.answered(key, account, &model, now);
+        }
+    }
+
+    fn answered(&mut self, key: KeyId, account: AccountId, model: &str, now: Timestamp) {
+        self.model_strikes.remove(model);
+        if self.cooldowns.is_empty() {
+            return;
+        }
+        for place in [
+            Place::Key(key),
+            Place::KeyPath(key),
+            Place::Account(account),
+            Place::AccountModel(account, model.to_owned()),
+            Place::Model(model.to_owned()),
+            Place::Everything,
+        ] {
+            self.cooldowns.heal(&place, now);
+        }
+    }
+
+    /// Takes back what was reserved for an attempt that was never sent.
+    fn give_back(&mut self, flight: &Flight) {
+        if let Some(key) = self.keys.iter_mut().find(|key| key.record.id == flight.key) {
+            key.today.give_back(flight.day);
+            key.record.used_total = key.record.used_total.saturating_sub(1);
+        }
+        if let Some(used) = self.uses.get_mut(&(flight.key, flight.day)) {
+            used.0 = used.0.saturating_sub(1);
+        }
+        let Some((id, day, minute)) = flight.counted else { return };
+        if let Some(account) = self.accounts.get_mut(&id) {
+            account.today.give_back(day);
+            account.minute.give_back(minute);
+        }
+        if let Some(used) = self.account_uses.get_mut(&(id, day)) {
+            *used = used.saturating_sub(1);
         }
     }
 
@@ -71,9 +106,14 @@ impl Pool {
         model: String,
         verdict: &Verdict,
         now: Timestamp,
-    ) -> Option<(KeyId, &'static str)> {
+    ) -> Vec<Lesson> {
+        if asks_for_a_look(verdict.cause)
+            && let Some(key) = self.keys.iter_mut().find(|other| other.record.id == key)
+        {
+            key.look.want();
+        }
         let place = match verdict.scope {
-            Scope::Request => return None,
+            Scope::Request => return Vec::new(),
             Scope::Key => Place::Key(key),
             Scope::Account => Place::Account(account),
             Scope::AccountModel => Place::AccountModel(account, model),
@@ -92,7 +132,7 @@ impl Pool {
                 let path = Place::KeyPath(key);
                 self.cooldowns.rest_for(path, verdict.cause, PATH_FIRST, PATH_CAP, now);
                 if !enough {
-                    return None;
+                    return Vec::new();
                 }
                 self.model_strikes.remove(&model);
                 Place::Model(model)
@@ -108,14 +148,31 @@ impl Pool {
                 let stated = until.since(now).min(MODEL_CAP);
                 self.cooldowns.rest_for(place, verdict.cause, stated, MODEL_CAP, now);
             }
-            Pause::Until(until) => self.cooldowns.rest_until(place, verdict.cause, Some(until)),
+            Pause::Until(until) => self.cooldowns.rest_until(place, verdict.cause, Some(until), now),
             Pause::Operator => {
-                self.cooldowns.rest_until(place, verdict.cause, None);
+                self.cooldowns.rest_until(place, verdict.cause, None, now);
                 if verdict.scope == Scope::Key {
-                    return Some((key, verdict.cause));
+                    if let Some(key) = self.keys.iter_mut().find(|other| other.record.id == key) {
+                        key.record.fault = Some(verdict.cause.to_owned());
+                    }
+                    return vec![Lesson::Fault(key, Some(verdict.cause))];
                 }
             }
         }
-        None
+        Vec::new()
     }
+}
+
+/// After these `GET /key` can tell more: it costs no quota.
+fn asks_for_a_look(cause: Cause) -> bool {
+    matches!(
+        cause,
+        "key_rejected"
+            | "key_refused"
+            | "key_limit"
+            | "negative_balance"
+            | "insufficient_credits"
+            | "workspace_budget"
+            | "free_daily_limit"
+    )
 }

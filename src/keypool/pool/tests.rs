@@ -1,6 +1,7 @@
 //! The pool's decisions, with the time turned by hand.
 
 use super::*;
+use crate::domain::account::Limit;
 use crate::domain::strategy::Strategy;
 use crate::upstream::verdict::{Refusal, judge};
 use proptest::prelude::*;
@@ -32,13 +33,18 @@ fn stored(id: i64, daily_limit: Option<u32>) -> StoredKey {
 }
 
 fn pool(strategy: Strategy, keys: Vec<StoredKey>) -> Pool {
-    let mut pool = Pool::new(strategy);
-    pool.load(keys, NOON.day());
+    let limits = FreeLimits { daily: Some(Limit::None), minute: Some(Limit::None) };
+    limited(PoolOptions { strategy, limits }, keys)
+}
+
+fn limited(options: PoolOptions, keys: Vec<StoredKey>) -> Pool {
+    let mut pool = Pool::new(options);
+    pool.load(keys, Vec::new(), NOON);
     pool
 }
 
 fn ask() -> Ask {
-    Ask { model: "a/b:free".to_owned(), ..Ask::default() }
+    Ask { model: "a/b:free".to_owned(), free: true, ..Ask::default() }
 }
 
 fn refused(status: u16, message: &str) -> Ending {
@@ -91,7 +97,8 @@ fn counts_go_on_after_a_restart() {
     pool.lease(&ask(), NOON, 0).expect("the last of today");
     assert!(pool.lease(&ask(), NOON, 0).is_err());
     let uses = pool.take_uses();
-    assert_eq!(uses, [KeyUse { key: KeyId(1), day: NOON.day(), count: 1, last: NOON }]);
+    assert_eq!(uses.keys, [KeyUse { key: KeyId(1), day: NOON.day(), count: 1, last: NOON }]);
+    assert_eq!(uses.accounts, [AccountUse { account: AccountId(1), day: NOON.day(), count: 1 }]);
     assert!(pool.take_uses().is_empty());
     pool.put_back(uses.clone());
     assert_eq!(pool.take_uses(), uses);
@@ -102,7 +109,7 @@ fn a_rejected_key_rests_until_the_operator_acts() {
     let mut pool = pool(Strategy::RoundRobin, vec![stored(1, None), stored(2, None)]);
     let grant = pool.lease(&ask(), NOON, 0).expect("a key");
     let rejected = pool.settle(grant.lease, &refused(401, "User not found."), NOON);
-    assert_eq!(rejected, Some((grant.key, "key_rejected")));
+    assert_eq!(rejected, [Lesson::Fault(grant.key, Some("key_rejected"))]);
     for _ in 0..10 {
         assert_ne!(attempt(&mut pool, after(86_400), &Ending::Success), Ok(grant.key.0));
     }
@@ -178,7 +185,10 @@ fn what_was_tried_is_not_tried_again() {
     let mut pool = pool(Strategy::RoundRobin, vec![stored(1, None), stored(2, None)]);
     let tried = Ask { tried: vec![KeyId(1)], refused: vec![AccountId(2)], ..ask() };
     assert_eq!(pool.lease(&tried, NOON, 0).expect_err("all tried"), NoKey::AllTried);
-    assert_eq!(Pool::new(Strategy::Random).lease(&ask(), NOON, 0).expect_err("none"), NoKey::NoneConfigured);
+    assert_eq!(
+        Pool::new(PoolOptions::default()).lease(&ask(), NOON, 0).expect_err("none"),
+        NoKey::NoneConfigured
+    );
 }
 
 #[test]
@@ -187,7 +197,7 @@ fn a_reload_keeps_counts_and_takes_edits() {
     attempt(&mut pool, NOON, &Ending::Success).expect("a key");
     let mut edited = stored(1, Some(1));
     edited.record.label = "new".to_owned();
-    pool.load(vec![edited, stored(3, None)], NOON.day());
+    pool.load(vec![edited, stored(3, None)], Vec::new(), NOON);
     let view = pool.view(NOON);
     assert_eq!(view.keys.len(), 2);
     assert_eq!((view.keys[0].record.label.as_str(), view.keys[0].record.used_today), ("new", 1));

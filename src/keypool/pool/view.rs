@@ -1,10 +1,13 @@
 //! The pool as the operator sees it.
 
-use super::{Key, Pool};
+use super::{Account, Key, Pool};
+use crate::domain::account::AccountRecord;
+use crate::domain::cooldown::Place;
+use crate::domain::ids::KeyId;
 use crate::domain::key::KeyRecord;
 use crate::domain::secret::Digest;
 use crate::domain::time::Timestamp;
-use crate::keypool::cooldown::{Place, Rest};
+use crate::keypool::cooldown::Rest;
 
 /// What the operator sees of one key.
 #[derive(Debug, Clone)]
@@ -19,31 +22,92 @@ pub struct KeyView {
     pub rest: Option<Rest>,
 }
 
+/// What the operator sees of one account.
+#[derive(Debug, Clone)]
+pub struct AccountView {
+    /// The account with its count of today.
+    pub record: AccountRecord,
+    /// Its keys.
+    pub keys: Vec<KeyId>,
+    /// Requests to free models a UTC day that hold just now; `None`: no limit.
+    pub daily_limit: Option<u32>,
+    /// Requests to free models a minute that hold just now; `None`: no limit.
+    pub minute_limit: Option<u32>,
+    /// Attempts for free models in this minute.
+    pub used_minute: u32,
+    /// What keeps all its keys from being used, if anything does.
+    pub rest: Option<Rest>,
+}
+
 /// The pool at one moment.
 #[derive(Debug, Clone, Default)]
 pub struct PoolView {
     /// Every key.
     pub keys: Vec<KeyView>,
-    /// How many may be used now.
+    /// Every account, in the order of their ids.
+    pub accounts: Vec<AccountView>,
+    /// Everything that rests, in the order of places.
+    pub rests: Vec<(Place, Rest)>,
+    /// How many keys may be used now.
     pub usable: usize,
+    /// Requests that wait for a key.
+    pub waiting: usize,
+}
+
+/// Whether a key cannot serve for this reason. A minute's limit is over so soon that requests wait for
+/// it.
+fn keeps_away(rest: Option<&Rest>) -> bool {
+    rest.is_some_and(|rest| rest.cause != "free_minute_limit")
 }
 
 impl Pool {
     /// The pool as the operator sees it.
     pub fn view(&self, now: Timestamp) -> PoolView {
         let keys: Vec<KeyView> = self.keys.iter().map(|key| self.key_view(key, now)).collect();
-        let usable = keys.iter().filter(|key| key.record.enabled && key.rest.is_none()).count();
-        PoolView { keys, usable }
+        let usable = keys.iter().filter(|key| key.record.enabled && !keeps_away(key.rest.as_ref())).count();
+        let mut accounts: Vec<AccountView> =
+            self.accounts.values().map(|account| self.account_view(account, now)).collect();
+        accounts.sort_by_key(|account| account.record.id);
+        let rests = self.cooldowns.all(now);
+        let mut rests: Vec<(Place, Rest)> =
+            rests.map(|(place, rest)| (place.clone(), rest.clone())).collect();
+        rests.sort_by(|(one, _), (other, _)| one.cmp(other));
+        PoolView { keys, accounts, rests, usable, waiting: 0 }
     }
 
     fn key_view(&self, key: &Key, now: Timestamp) -> KeyView {
         let mut record = key.record.clone();
         record.used_today = key.today.used(now.day());
         let spent = key.today.remaining(record.daily_limit, now.day()) == Some(0);
-        let rest = [Place::Key(record.id), Place::Account(record.account)]
-            .iter()
-            .find_map(|place| self.cooldowns.get(place, now).cloned())
-            .or_else(|| spent.then(|| Rest::stated("key_daily_limit", Some(now.day().end()))));
+        let of_key = self.cooldowns.get(&Place::Key(record.id), now).cloned();
+        let rest = of_key
+            .or_else(|| spent.then(|| Rest::stated("key_daily_limit", now, Some(key.today.ends(now.day())))))
+            .or_else(|| key.look.keeps(true, now).map(|cause| Rest::stated(cause, now, None)))
+            .or_else(|| {
+                self.accounts.get(&record.account).and_then(|account| self.account_rest(account, now))
+            });
         KeyView { record, digest: key.secret.digest(), in_flight: key.in_flight, rest }
+    }
+
+    fn account_view(&self, account: &Account, now: Timestamp) -> AccountView {
+        let mut record = account.record.clone();
+        record.used_today = account.today.used(now.day());
+        let own = self.keys.iter().filter(|key| key.record.account == record.id);
+        AccountView {
+            keys: own.map(|key| key.record.id).collect(),
+            daily_limit: account.daily_limit(&self.options.limits),
+            minute_limit: account.minute_limit(&self.options.limits),
+            used_minute: account.minute.used(now),
+            rest: self.account_rest(account, now),
+            record,
+        }
+    }
+
+    fn account_rest(&self, account: &Account, now: Timestamp) -> Option<Rest> {
+        let stored = self.cooldowns.get(&Place::Account(account.record.id), now).cloned();
+        stored.or_else(|| {
+            let (until, cause) = account.spent(&self.options.limits, now)?;
+            Some(Rest::stated(cause, now, Some(until)))
+        })
     }
 }

@@ -19,7 +19,7 @@ fn keys_and_counts_survive_a_restart() {
     let first = store.add_key(wanted.clone(), NOW).expect("a key");
     let second = store.add_key(key("two"), NOW).expect("a key");
     assert_ne!(first.account, second.account);
-    store.record_key_uses(&[uses(first.id, DAY, 3, 50)]).expect("counts");
+    store.record_uses(&[uses(first.id, DAY, 3, 50)], &[]).expect("counts");
     drop(store);
 
     let kept = bench.open().keys(DAY).expect("keys");
@@ -41,15 +41,13 @@ fn counts_are_per_day_and_add_up() {
     let id = store.add_key(key("one"), NOW).expect("a key").id;
     let next = Day(DAY.0 + 1);
     store
-        .record_key_uses(&[
-            uses(id, DAY, 2, 90),
-            uses(id, next, 5, 80),
-            uses(id, DAY, 1, 70),
-            uses(KeyId(99), DAY, 1, 1),
-        ])
+        .record_uses(
+            &[uses(id, DAY, 2, 90), uses(id, next, 5, 80), uses(id, DAY, 1, 70), uses(KeyId(99), DAY, 1, 1)],
+            &[],
+        )
         .expect("counts");
-    store.record_key_uses(&[uses(id, next, 4, 60)]).expect("counts");
-    store.record_key_uses(&[]).expect("nothing");
+    store.record_uses(&[uses(id, next, 4, 60)], &[]).expect("counts");
+    store.record_uses(&[], &[]).expect("nothing");
     let seen = |day| store.key_records(day).expect("keys").remove(0);
     assert_eq!((seen(DAY).used_today, seen(next).used_today, seen(Day(0)).used_today), (3, 9, 0));
     assert_eq!(seen(DAY).used_total, 12);
@@ -158,7 +156,7 @@ fn two_stores_on_one_file_write_at_once() {
             scope.spawn(move || {
                 for turn in 0..EACH {
                     store.add_key(key(&format!("{number}-{turn}")), NOW).expect("a key");
-                    store.record_key_uses(&[uses(shared, DAY, 1, 1)]).expect("counts");
+                    store.record_uses(&[uses(shared, DAY, 1, 1)], &[]).expect("counts");
                 }
             });
         }

@@ -66,6 +66,15 @@ pub enum Next {
 /// The name of a row of the table: what happened, in the operator's words.
 pub type Cause = &'static str;
 
+/// Causes that follow from our own counts and looks rather than from a refusal.
+const OWN_CAUSES: &[Cause] = &["connection_failed", "key_daily_limit", "key_expired"];
+
+/// The cause of this name, if there is one: what was stored is read again.
+pub fn cause(name: &str) -> Option<Cause> {
+    let of_table = table::ROWS.iter().chain([&table::UNKNOWN]).map(|row| row.cause);
+    of_table.chain(OWN_CAUSES.iter().copied()).find(|cause| *cause == name)
+}
+
 /// What a refusal means.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {

@@ -8,7 +8,7 @@ use openrouter_proxy::config::{Settings, load};
 use openrouter_proxy::data_plane::Shared;
 use openrouter_proxy::domain::time::Clock;
 use openrouter_proxy::domain::usage::UsageRow;
-use openrouter_proxy::keypool::KeyView;
+use openrouter_proxy::keypool::{KeyView, PoolView};
 use openrouter_proxy::listener::Deadlines;
 use openrouter_proxy::simulator::{self, Control, Simulator};
 use openrouter_proxy::store::{Store, UsageCursor, UsageOrder, UsageQuery};
@@ -121,6 +121,11 @@ pub fn spawn(options: Options) -> House {
         // Tests of shaping ask for it; the others want their bodies as they are.
         ("PROXY_MAX_TOKENS", "off"),
         ("PROXY_CACHE_CONTROL", "off"),
+        // Tests of limits ask for them; the others send more than a real account may.
+        ("PROXY_FREE_DAILY_LIMIT", "-1"),
+        ("PROXY_FREE_MINUTE_LIMIT", "-1"),
+        // Tests of looks at keys ask for them; the others count what a request finds out.
+        ("OPENROUTER_KEY_CHECK_INTERVAL", "0"),
     ] {
         if !options.without.contains(&variable) {
             sources.environment.insert(variable.to_owned(), value.to_owned());
@@ -245,6 +250,11 @@ impl House {
             let view = block_on(self.shared().pool.look());
             view.keys.iter().all(|key| key.in_flight == 0).then_some(view.keys)
         })
+    }
+
+    /// The pool as it is now.
+    pub fn view(&self) -> PoolView {
+        block_on(self.shared().pool.look())
     }
 
     /// The database, opened beside the proxy.

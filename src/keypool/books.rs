@@ -1,0 +1,171 @@
+//! What the KeyPool writes to the store and reads from it, off its mailbox. Decides nothing.
+//!
+//! One hand-off is under way at a time; what could not be written is written next time. Keys are
+//! not read again while something learned is unwritten, or the store's word would undo it.
+
+use super::actor::{KeyPool, Shutdown};
+use super::pool::{Lesson, Uses};
+use crate::domain::cooldown::{CooldownRecord, Place};
+use crate::store::{Store, StoreError};
+use actix::prelude::*;
+use tokio::task::spawn_blocking;
+
+/// The store, and what is to go there.
+pub struct Books {
+    store: Store,
+    lessons: Vec<Lesson>,
+    revision: i64,
+    writing: bool,
+    reading: bool,
+}
+
+/// What is written in one go.
+#[derive(Clone, Default)]
+struct Page {
+    uses: Uses,
+    lessons: Vec<Lesson>,
+    changed: Vec<CooldownRecord>,
+    ended: Vec<Place>,
+}
+
+impl Books {
+    /// The books in `store`, read up to `revision` of the keys.
+    pub fn new(store: Store, revision: i64) -> Books {
+        Books { store, lessons: Vec::new(), revision, writing: false, reading: false }
+    }
+
+    /// Keeps a lesson for the next hand-off.
+    pub fn note(&mut self, lesson: Lesson) {
+        self.lessons.push(lesson);
+    }
+
+    fn is_settled(&self) -> bool {
+        !self.writing && self.lessons.is_empty()
+    }
+}
+
+impl Page {
+    fn is_empty(&self) -> bool {
+        self.uses.is_empty() && self.lessons.is_empty() && self.changed.is_empty() && self.ended.is_empty()
+    }
+
+    /// Writes everything; returns what could not be written.
+    fn write(mut self, store: &Store) -> Page {
+        let mut left = Page::default();
+        let told = |what: &str, error: StoreError| log::warn!("{what} could not be stored yet: {error}");
+        if let Err(error) = store.record_uses(&self.uses.keys, &self.uses.accounts) {
+            told("key counts", error);
+            left.uses = self.uses;
+        }
+        while let Some(lesson) = self.lessons.first() {
+            match learn(store, lesson) {
+                // A key that was removed meanwhile has nothing left to learn.
+                Ok(()) | Err(StoreError::UnknownKey { .. }) => {
+                    self.lessons.remove(0);
+                }
+                Err(error) => {
+                    told("what was learned of a key or account", error);
+                    break;
+                }
+            }
+        }
+        left.lessons = self.lessons;
+        if let Err(error) = store.save_cooldowns(&self.changed, &self.ended) {
+            told("cooldowns", error);
+            (left.changed, left.ended) = (self.changed, self.ended);
+        }
+        left
+    }
+}
+
+fn learn(store: &Store, lesson: &Lesson) -> Result<(), StoreError> {
+    match lesson {
+        Lesson::Fault(key, cause) => store.set_key_fault(*key, *cause),
+        Lesson::Named(account, user) => store.name_account(*account, user),
+        Lesson::Merged(kept, gone) => store.merge_accounts(*kept, *gone),
+        Lesson::Account(account, free_tier, limit) => store.learn_account(*account, *free_tier, *limit),
+    }
+}
+
+async fn write(store: Store, page: Page) -> Page {
+    let kept = page.clone();
+    spawn_blocking(move || page.write(&store)).await.unwrap_or(kept)
+}
+
+impl KeyPool {
+    fn take_page(&mut self) -> Page {
+        let (changed, ended) = self.pool.take_cooldowns();
+        Page { uses: self.pool.take_uses(), lessons: std::mem::take(&mut self.books.lessons), changed, ended }
+    }
+
+    fn put_back(&mut self, page: Page) {
+        self.pool.put_back(page.uses);
+        let places = page.changed.into_iter().map(|rest| rest.place).chain(page.ended);
+        self.pool.put_back_cooldowns(places);
+        let later = std::mem::replace(&mut self.books.lessons, page.lessons);
+        self.books.lessons.extend(later);
+    }
+
+    /// Hands off what is to be stored.
+    pub(super) fn write(&mut self, context: &mut Context<KeyPool>) {
+        if self.books.writing {
+            return;
+        }
+        let page = self.take_page();
+        if page.is_empty() {
+            return;
+        }
+        self.books.writing = true;
+        let writing = write(self.books.store.clone(), page);
+        context.spawn(writing.into_actor(self).map(|left, actor, _| {
+            actor.books.writing = false;
+            actor.put_back(left);
+        }));
+    }
+
+    /// Reads keys and accounts again if somebody has edited them.
+    pub(super) fn reload(&mut self, context: &mut Context<KeyPool>) {
+        if self.books.reading || !self.books.is_settled() {
+            return;
+        }
+        self.books.reading = true;
+        let (store, known) = (self.books.store.clone(), self.books.revision);
+        let day = self.clock.now().day();
+        let reading = spawn_blocking(move || -> Result<_, StoreError> {
+            let revision = store.keys_revision()?;
+            if revision == known {
+                return Ok(None);
+            }
+            Ok(Some((revision, store.keys(day)?, store.accounts(day)?)))
+        });
+        context.spawn(reading.into_actor(self).map(|read, actor, context| {
+            actor.books.reading = false;
+            match read {
+                Ok(Ok(Some((revision, keys, accounts)))) if actor.books.is_settled() => {
+                    actor.pool.load(keys, accounts, actor.clock.now());
+                    actor.books.revision = revision;
+                    actor.changed = true;
+                    actor.advance(context);
+                    actor.look_up(context);
+                }
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => log::warn!("the keys could not be read again: {error}"),
+                Err(_) => log::error!("reading the keys failed; the known ones stay in use"),
+            }
+        }));
+    }
+}
+
+impl Handler<Shutdown> for KeyPool {
+    type Result = ResponseActFuture<KeyPool, ()>;
+
+    fn handle(&mut self, _: Shutdown, _: &mut Context<KeyPool>) -> Self::Result {
+        let page = self.take_page();
+        let writing = write(self.books.store.clone(), page);
+        Box::pin(writing.into_actor(self).map(|left, _, _| {
+            if !left.is_empty() {
+                log::error!("the last counts and cooldowns could not be stored");
+            }
+        }))
+    }
+}
