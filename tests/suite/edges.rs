@@ -13,6 +13,10 @@ use openrouter_proxy::simulator::{Options, Simulator};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+/// How the README has glibc's allocator told to give back what is free: by itself it keeps some for later.
+const ALLOCATOR: [(&str, &str); 3] =
+    [("MALLOC_ARENA_MAX", "1"), ("MALLOC_MMAP_THRESHOLD_", "131072"), ("MALLOC_TRIM_THRESHOLD_", "131072")];
+
 /// The program in a process of its own, whose memory can be looked at, with its simulator.
 struct Outside {
     simulator: Simulator,
@@ -34,6 +38,7 @@ impl Outside {
             .set("ACCESS_PASSWORD", PASSWORD)
             .set("SERVER_WORKERS", "1")
             .set("DATABASE_URL", "proxy.db");
+        let program = ALLOCATOR.iter().fold(program, |program, (name, value)| program.set(name, value));
         let program = settings.iter().fold(program, |program, (name, value)| program.set(name, value));
         let mut running = program.start(&["serve"]);
         let address = running.address("clients connect to ");

@@ -66,7 +66,9 @@ fn streams_to_clients_that_hardly_read_cost_bounded_memory() {
         "{count} streams: {} KiB each from {before}; a healthy one took at most {slowest:?}",
         grown / 1024 / count as u64
     );
-    assert!(grown <= EACH * count as u64, "{count} streams took {grown} bytes");
+    // Few streams do not outweigh what the first of them cost the program once.
+    let once = if long() { 0 } else { 8_000_000 };
+    assert!(grown <= EACH * count as u64 + once, "{count} streams took {grown} bytes");
     drop(readers);
     outside.assert_sane();
 }

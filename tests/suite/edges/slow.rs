@@ -152,9 +152,14 @@ fn attack(
             took
         });
         let mut attackers: Vec<Attacker> = Vec::new();
-        // Those that time themselves by their first bytes come last.
         for manner in MANNERS {
-            attackers.extend((0..count).map(|_| Attacker::new(manner, address, tls)));
+            for number in 0..count {
+                attackers.push(Attacker::new(manner, address, tls));
+                // Those that are there already do not wait for the others.
+                if number % 25 == 24 {
+                    attackers.iter_mut().for_each(Attacker::go_on);
+                }
+            }
         }
         let unread = Instant::now();
         let longest = deadlines.idle.max(deadlines.body).max(deadlines.unread) + 2 * SLACK;
