@@ -26,8 +26,7 @@ use crate::domain::key::NewKey;
 use crate::domain::secret::Secret;
 use crate::domain::time::Clock;
 use crate::keypool::{self, FreeLimits, KeyPoolHandle, PoolOptions};
-use crate::listener;
-use crate::listener::tls::Tls;
+use crate::listener::{self, Deadlines};
 use crate::shape::alias::Aliases;
 use crate::shape::free_rule::FreeRule;
 use crate::shape::rules::Rules;
@@ -37,18 +36,16 @@ use crate::upstream::client::Connection;
 use crate::usage::{Completer, UsageHandle};
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
-use actix_web::{App as WebApp, HttpServer, web};
+use actix_web::{App as WebApp, web};
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Slow heads of requests are cut off after this long (DESIGN section 8).
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// Idle connections are kept this long.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// Idle connections of the admin plane are kept this long.
+const ADMIN_IDLE: Duration = Duration::from_secs(5);
 /// The admin plane has nothing to drain.
-const ADMIN_SHUTDOWN_SECONDS: u64 = 2;
+const ADMIN_SHUTDOWN: Duration = Duration::from_secs(2);
 
 /// The running program: two servers and three actors.
 pub struct App {
@@ -66,10 +63,19 @@ impl App {
     /// # Errors
     /// Whatever keeps the program from serving, with what to do about it.
     pub fn build(settings: &Settings, clock: Clock) -> Result<App, StartError> {
+        App::build_with(settings, clock, Deadlines::default())
+    }
+
+    /// The same with other deadlines for clients: tests cannot wait as long as real clients may.
+    ///
+    /// # Errors
+    /// Those of [`App::build`].
+    pub fn build_with(settings: &Settings, clock: Clock, deadlines: Deadlines) -> Result<App, StartError> {
         let tls = certificate::open(&settings.server, &clock)?;
         for warning in settings.warnings() {
             log::warn!("{warning}");
         }
+        listener::raise_descriptor_limit();
         // The ports first: a second start beside a running one must not touch the database.
         let data_listener = bind(&settings.server.host, settings.server.port, "server.port")?;
         let admin_listener = bind(&settings.admin.host, settings.admin.port, "admin.port")?;
@@ -90,10 +96,10 @@ impl App {
             usage = usage.completed_by(completer);
         }
         let shared = Arc::new(data_plane::Shared {
-            options: data_options(settings),
+            options: data_options(settings, deadlines),
             access: access(settings, &password),
             shaping: shaping(settings)?,
-            gate: data_plane::Gate::new(settings.server.max_in_flight),
+            gate: data_plane::Gate::new(settings.server.max_in_flight, settings.server.max_body_memory),
             pool: pool.clone(),
             catalog: catalog.clone(),
             usage: usage.clone(),
@@ -105,15 +111,29 @@ impl App {
             pool,
             catalog,
             usage,
-            clock,
+            clock: clock.clone(),
             database: settings.database.url.to_string(),
             static_dir: static_dir(settings.admin.static_dir.clone()),
+        };
+        let data_listening = listener::Options {
+            workers: settings.server.workers,
+            shutdown_timeout: settings.server.shutdown_timeout + stop::LAST_WORDS,
+            deadlines,
+            tls,
+            clock: clock.clone(),
+        };
+        let admin_listening = listener::Options {
+            workers: 1,
+            shutdown_timeout: ADMIN_SHUTDOWN,
+            deadlines: Deadlines { idle: ADMIN_IDLE, ..deadlines },
+            tls: None,
+            clock,
         };
         Ok(App {
             data_address,
             admin_address,
-            data_server: data_server(settings, data_listener, tls, Arc::clone(&shared), connection)?,
-            admin_server: admin_server(admin_listener, admin)?,
+            data_server: data_server(data_listener, data_listening, Arc::clone(&shared), connection)?,
+            admin_server: admin_server(admin_listener, admin_listening, admin)?,
             shared,
             new_password,
         })
@@ -227,12 +247,13 @@ fn catalog_options(openrouter: &OpenRouter) -> CatalogOptions {
     }
 }
 
-fn data_options(settings: &Settings) -> data_plane::Options {
+fn data_options(settings: &Settings, deadlines: Deadlines) -> data_plane::Options {
     let openrouter = &settings.openrouter;
     let rule = FreeRule { suffix: openrouter.free_model_suffix.clone() };
     data_plane::Options {
         free_rule: settings.proxy.free_models_only.then_some(rule),
         max_body_bytes: settings.server.max_body_bytes,
+        body_timeout: deadlines.body,
         max_attempts: settings.proxy.max_attempts,
         early_headers: settings.proxy.early_headers,
         session_affinity: settings.proxy.session_affinity,
@@ -284,12 +305,14 @@ fn static_dir(configured: Option<PathBuf>) -> Option<PathBuf> {
 }
 
 fn data_server(
-    settings: &Settings,
     socket: TcpListener,
-    tls: Option<Arc<Tls>>,
+    options: listener::Options,
     shared: Arc<data_plane::Shared>,
     connection: Connection,
 ) -> Result<Server, StartError> {
+    if let Some(tls) = &options.tls {
+        certificate::watch(Arc::clone(tls));
+    }
     let factory = move || {
         let plane = data_plane::Plane::new(Arc::clone(&shared), &connection);
         WebApp::new()
@@ -297,49 +320,19 @@ fn data_server(
             .wrap(from_fn(data_plane::guard))
             .configure(data_plane::configure)
     };
-    if let Some(tls) = tls {
-        certificate::watch(Arc::clone(&tls));
-        let options = listener::https::Options {
-            workers: settings.server.workers,
-            shutdown_timeout: settings.server.shutdown_timeout + stop::LAST_WORDS,
-            head_timeout: HEAD_TIMEOUT,
-            keep_alive: KEEP_ALIVE,
-        };
-        return listener::https::serve(factory, socket, &tls, options).map_err(StartError::Io);
-    }
-    let server = HttpServer::new(factory)
-        .workers(settings.server.workers)
-        .shutdown_timeout((settings.server.shutdown_timeout + stop::LAST_WORDS).as_secs())
-        .disable_signals()
-        // Otherwise a client that goes away is not noticed (stack facts B1).
-        .h1_allow_half_closed(false)
-        .tcp_nodelay(true)
-        .client_request_timeout(HEAD_TIMEOUT)
-        .client_disconnect_timeout(Duration::from_secs(1))
-        .keep_alive(KEEP_ALIVE)
-        .on_connect(listener::tune)
-        .listen(socket)
-        .map_err(StartError::Io)?;
-    Ok(server.run())
+    listener::serve(factory, socket, options).map_err(StartError::Io)
 }
 
-fn admin_server(socket: TcpListener, plane: admin_plane::Plane) -> Result<Server, StartError> {
+fn admin_server(
+    socket: TcpListener,
+    options: listener::Options,
+    plane: admin_plane::Plane,
+) -> Result<Server, StartError> {
     let factory = move || {
         WebApp::new()
             .wrap(admin_plane::security_headers())
             .configure(|config| admin_plane::configure(config, &plane))
             .default_service(web::to(admin_plane::not_found))
     };
-    let server = HttpServer::new(factory)
-        .workers(1)
-        .shutdown_timeout(ADMIN_SHUTDOWN_SECONDS)
-        .disable_signals()
-        .h1_allow_half_closed(false)
-        .tcp_nodelay(true)
-        .client_request_timeout(HEAD_TIMEOUT)
-        .keep_alive(Duration::from_secs(5))
-        .on_connect(listener::tune)
-        .listen(socket)
-        .map_err(StartError::Io)?;
-    Ok(server.run())
+    listener::serve(factory, socket, options).map_err(StartError::Io)
 }

@@ -14,6 +14,7 @@ mod cuts;
 mod drain;
 mod earlier;
 mod early;
+mod edges;
 mod endings;
 mod failover;
 mod floors;
