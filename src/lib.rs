@@ -20,5 +20,6 @@ pub mod listener;
 pub mod shape;
 pub mod simulator;
 pub mod store;
+pub mod tokens;
 pub mod upstream;
 pub mod usage;

@@ -8,9 +8,10 @@ mod problem;
 mod status;
 
 use crate::catalog::CatalogHandle;
-use crate::credentials::AdminPassword;
+use crate::credentials::{AdminAsClient, AdminPassword};
 use crate::domain::time::Clock;
 use crate::keypool::KeyPoolHandle;
+use crate::tokens::TokensHandle;
 use crate::usage::UsageHandle;
 use actix_files::Files;
 use actix_web::http::header;
@@ -30,6 +31,10 @@ pub struct Plane {
     pub pool: KeyPoolHandle,
     /// The models.
     pub catalog: CatalogHandle,
+    /// The client tokens.
+    pub tokens: TokensHandle,
+    /// Uses of the admin password as a client's credential.
+    pub admin_uses: AdminAsClient,
     /// The rows.
     pub usage: UsageHandle,
     /// The time.

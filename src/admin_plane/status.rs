@@ -18,6 +18,7 @@ pub async fn status(plane: Data<Plane>) -> HttpResponse {
         "actors": {
             "key_pool": plane.pool.is_alive(),
             "model_catalog": plane.catalog.is_alive(),
+            "token_book": plane.tokens.is_alive(),
             "usage_sink": plane.usage.is_alive(),
         },
         "usage_rows_waiting": plane.usage.waiting(),

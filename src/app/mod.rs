@@ -19,7 +19,7 @@ use crate::config::Settings;
 use crate::config::database::{Database, DatabaseUrl};
 use crate::config::host::Host;
 use crate::config::openrouter::OpenRouter;
-use crate::credentials::AdminPassword;
+use crate::credentials::{AdminAsClient, AdminPassword};
 use crate::data_plane::{self, access::Access, shaping::Shaping};
 use crate::domain::ids::RequestIds;
 use crate::domain::key::NewKey;
@@ -32,6 +32,7 @@ use crate::shape::free_rule::FreeRule;
 use crate::shape::rules::Rules;
 use crate::shape::tokens;
 use crate::store::{Place, SecretKeySource, Store, StoreError};
+use crate::tokens::TokensHandle;
 use crate::upstream::client::Connection;
 use crate::usage::{Completer, UsageHandle};
 use actix_web::dev::Server;
@@ -47,7 +48,7 @@ const ADMIN_IDLE: Duration = Duration::from_secs(5);
 /// The admin plane has nothing to drain.
 const ADMIN_SHUTDOWN: Duration = Duration::from_secs(2);
 
-/// The running program: two servers and three actors.
+/// The running program: two servers and four actors.
 pub struct App {
     data_address: SocketAddr,
     admin_address: SocketAddr,
@@ -90,18 +91,24 @@ impl App {
             KeyPoolHandle::start(store.clone(), connection.clone(), pool_options(settings), clock.clone())?;
         let options = catalog_options(&settings.openrouter);
         let catalog = CatalogHandle::start(store.clone(), connection.clone(), options, clock.clone())?;
-        let mut usage = UsageHandle::start(store.clone(), clock.clone());
+        let tokens = TokensHandle::start(store.clone(), clock.clone())?;
+        let admin_uses = AdminAsClient::new(clock.clone());
+        let mut access = access(settings, &password);
+        access.tokens = Some(tokens.clone());
+        access.admin_uses = Some(admin_uses.clone());
+        let mut usage = UsageHandle::start(store.clone(), settings.usage.retention_days, clock.clone());
         if let Some(wait) = settings.usage.complete_cancelled {
             let completer = Completer::start(connection.clone(), store, usage.clone(), wait);
             usage = usage.completed_by(completer);
         }
         let shared = Arc::new(data_plane::Shared {
             options: data_options(settings, deadlines),
-            access: access(settings, &password),
+            access,
             shaping: shaping(settings)?,
             gate: data_plane::Gate::new(settings.server.max_in_flight, settings.server.max_body_memory),
             pool: pool.clone(),
             catalog: catalog.clone(),
+            tokens: tokens.clone(),
             usage: usage.clone(),
             clock: clock.clone(),
             ids: RequestIds::default(),
@@ -110,6 +117,8 @@ impl App {
             password,
             pool,
             catalog,
+            tokens,
+            admin_uses,
             usage,
             clock: clock.clone(),
             database: settings.database.url.to_string(),
@@ -173,6 +182,7 @@ impl App {
         log::info!("stopping: {} requests are being served", self.shared.gate.inside());
         stop::drain(&stop, &self.shared, serving, data, shutdown_timeout).await;
         self.shared.usage.flush().await;
+        self.shared.tokens.flush().await;
         self.shared.pool.shut_down().await;
         admin.stop(false).await;
         ended

@@ -32,6 +32,7 @@ pub fn program() -> clap::Command {
         )
         .subcommand(simulate())
         .subcommand(keys())
+        .subcommand(super::tokens::grammar())
         .subcommand(usage())
         .subcommand(config())
         .subcommand(clap::Command::new("healthcheck").about("Ask a running server whether it is alive"));
@@ -194,7 +195,7 @@ fn config() -> clap::Command {
         .subcommand(clap::Command::new("schema").about("Print the JSON Schema of config.json"))
 }
 
-fn moment(text: &str) -> Result<Timestamp, String> {
+pub(super) fn moment(text: &str) -> Result<Timestamp, String> {
     Timestamp::parse(text)
         .ok_or_else(|| "expected a time such as 2026-11-22 or 2026-11-22T15:04:05Z".to_owned())
 }

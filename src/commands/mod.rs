@@ -7,6 +7,7 @@ mod healthcheck;
 mod keys;
 mod serve;
 mod simulate;
+mod tokens;
 mod usage;
 
 use crate::app::{self, StartError};
@@ -31,8 +32,6 @@ enum CommandError {
     Store(#[from] StoreError),
     #[error("{0}")]
     Io(#[from] io::Error),
-    #[error("{0}")]
-    Csv(#[from] csv::Error),
     /// What was asked for cannot be done, or was not done in full.
     #[error("{0}")]
     Refused(String),
@@ -81,6 +80,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Serve | Command::Demo => serve::run(&settings),
         Command::Simulate { port, threads } => simulate::run(port, threads),
         Command::Keys(keys) => keys::run(keys, &settings),
+        Command::Tokens(tokens) => tokens::run(tokens, &settings),
         Command::UsageExport { format, since, until } => usage::export(&settings, format, since, until),
         Command::ConfigCheck => config::check(&settings),
         Command::ConfigShow => config::show(&settings),

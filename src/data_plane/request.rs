@@ -1,5 +1,5 @@
 //! The path of a request, top to bottom (DESIGN section 4):
-//! access → body → model → shape → lease, forward, judge → relay → settle and record.
+//! access → reservation → body → model → shape → lease, forward, judge → relay → settle and record.
 //!
 //! Each step is one line here and one file beside this one. Whatever ends a request, exactly one row
 //! records it.
@@ -14,7 +14,7 @@ use super::outer::request_id;
 use super::patience::Broken;
 use super::record::Record;
 use super::shaping::bad_body;
-use super::{aside, body, early, headers, relay};
+use super::{aside, body, early, headers, relay, rights};
 use crate::domain::dialect::Dialect;
 use crate::domain::ids::RequestId;
 use crate::domain::model::Catalog;
@@ -126,6 +126,7 @@ async fn take_in(
     let admitted = plane.access.check(request.headers()).await?;
     refuse_pooled_key(&admitted, plane)?;
     record.client(&admitted.client);
+    rights::reserve(&admitted, plane, record).await?;
     let bounds = Bounds { limit: plane.options.max_body_bytes, timeout: plane.options.body_timeout };
     // Held until an answer has begun or nothing helped: the body is not needed after that.
     let mut memory = plane.gate.memory();
@@ -198,6 +199,7 @@ impl Wish {
     /// returns the answer and the model that was asked. Errors: those of the last model.
     async fn fulfil(&self, record: &mut Record) -> Result<(Served, String), ApiError> {
         let models = candidates(&self.document, &self.plane.shaping.aliases);
+        let models = rights::models(&self.admitted, &self.document, models)?;
         let mut left = models.len();
         let mut counted = 0;
         for model in models {

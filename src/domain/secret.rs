@@ -65,6 +65,13 @@ impl Digest {
     }
 }
 
+impl Digest {
+    /// As 64 hex digits, for a table or a map. Not secret: nobody comes in with a digest.
+    pub fn hex(&self) -> String {
+        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
 impl PartialEq for Digest {
     fn eq(&self, other: &Digest) -> bool {
         openssl::memcmp::eq(&self.0, &other.0)

@@ -20,6 +20,7 @@ mod settings;
 #[cfg(test)]
 mod testing;
 mod text;
+mod tokens;
 mod usage;
 
 pub use connection::Place;
@@ -30,7 +31,7 @@ pub use listings::StoredListing;
 pub use password::PasswordHash;
 pub use seal::SecretKey;
 pub use secret_key::SecretKeySource;
-pub use usage::{UsageCursor, UsageOrder, UsageQuery};
+pub use tokens::{StoredToken, TokenText};
 
 use connection::{AnyConnection, Pool};
 use diesel::prelude::*;

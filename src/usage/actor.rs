@@ -1,7 +1,8 @@
-//! The UsageSink actor: mailbox, timer, and hand-off to the store. Decides nothing; the brain is
-//! [`Batches`].
+//! The UsageSink actor: mailbox, timers, and hand-off to the store. Decides nothing; the brains are
+//! [`Batches`] and [`Retention`].
 
 use super::batch::Batches;
+use super::retention::{Retention, STEP};
 use crate::domain::time::Clock;
 use crate::domain::usage::UsageRow;
 use crate::store::Store;
@@ -13,12 +14,14 @@ use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
 const TICK: Duration = Duration::from_millis(50);
+const SWEEP: Duration = Duration::from_millis(250);
 /// A flush at shutdown tries this often before it gives up.
 const FLUSH_TRIES: u32 = 5;
 
 /// The actor.
 pub struct UsageSink {
     batches: Batches,
+    retention: Retention,
     store: Store,
     clock: Clock,
     waiting: Arc<AtomicUsize>,
@@ -37,8 +40,22 @@ pub struct Record(pub UsageRow);
 pub struct Flush;
 
 impl UsageSink {
-    pub fn new(store: Store, clock: Clock, waiting: Arc<AtomicUsize>) -> UsageSink {
-        UsageSink { batches: Batches::default(), store, clock, waiting, flushes: Vec::new(), tries_left: 0 }
+    pub fn new(store: Store, retention: Retention, clock: Clock, waiting: Arc<AtomicUsize>) -> UsageSink {
+        let batches = Batches::default();
+        UsageSink { batches, retention, store, clock, waiting, flushes: Vec::new(), tries_left: 0 }
+    }
+
+    fn delete_old(&mut self, context: &mut Context<UsageSink>) {
+        let Some(moment) = self.retention.due(self.clock.now()) else { return };
+        let store = self.store.clone();
+        let deleting = spawn_blocking(move || store.delete_usage_before(moment, STEP));
+        context.spawn(deleting.into_actor(self).map(|deleted, actor, _| {
+            if let Ok(Err(error)) = &deleted {
+                log::warn!("old usage rows could not be deleted, trying again in an hour: {error}");
+            }
+            let deleted = deleted.ok().and_then(Result::ok);
+            actor.retention.stepped(deleted, actor.clock.now());
+        }));
     }
 
     fn write(&mut self, context: &mut Context<UsageSink>) {
@@ -89,6 +106,7 @@ impl Actor for UsageSink {
     fn started(&mut self, context: &mut Context<UsageSink>) {
         context.set_mailbox_capacity(4096);
         context.run_interval(TICK, UsageSink::write);
+        context.run_interval(SWEEP, UsageSink::delete_old);
     }
 }
 

@@ -3,6 +3,8 @@
 use super::actor::{Flush, Record, UsageSink};
 use super::batch::FULL;
 use super::completion::{Cancelled, Completer};
+use super::reader::UsageReader;
+use super::retention::Retention;
 use crate::domain::time::Clock;
 use crate::domain::usage::UsageRow;
 use crate::store::Store;
@@ -15,18 +17,20 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub struct UsageHandle {
     address: Addr<UsageSink>,
     waiting: Arc<AtomicUsize>,
+    reader: UsageReader,
     completer: Option<Completer>,
 }
 
 impl UsageHandle {
-    /// Starts the actor on a thread of its own.
-    pub fn start(store: Store, clock: Clock) -> UsageHandle {
+    /// Starts the actor on a thread of its own; rows are kept for `days`, or for ever.
+    pub fn start(store: Store, days: Option<u32>, clock: Clock) -> UsageHandle {
         let waiting = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&waiting);
+        let reader = UsageReader::new(store.clone());
         let address = UsageSink::start_in_arbiter(&Arbiter::new().handle(), move |_| {
-            UsageSink::new(store, clock, counted)
+            UsageSink::new(store, Retention::new(days), clock, counted)
         });
-        UsageHandle { address, waiting, completer: None }
+        UsageHandle { address, waiting, reader, completer: None }
     }
 
     /// With someone who completes the rows of cancelled requests.
@@ -39,6 +43,11 @@ impl UsageHandle {
         self.waiting.fetch_add(1, Ordering::Relaxed);
         // The mailbox has no bound for this; `is_full` keeps new requests, and so new rows, out.
         self.address.do_send(Record(row));
+    }
+
+    /// The way to what is stored.
+    pub fn reader(&self) -> &UsageReader {
+        &self.reader
     }
 
     /// Has the row of a cancelled request completed later, if the operator chose so; never waits.

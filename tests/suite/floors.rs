@@ -9,8 +9,18 @@ use crate::scan::{self, Source};
 const WORDS: &[&str] = &["domain"];
 const TOOLS: &[&str] = &["config", "domain", "shape", "store", "upstream"];
 /// The planes never name the store: no client waits for the database.
-const PLANES: &[&str] =
-    &["catalog", "config", "credentials", "domain", "keypool", "listener", "shape", "upstream", "usage"];
+const PLANES: &[&str] = &[
+    "catalog",
+    "config",
+    "credentials",
+    "domain",
+    "keypool",
+    "listener",
+    "shape",
+    "tokens",
+    "upstream",
+    "usage",
+];
 
 /// Each room with the rooms it may name. Test code is free.
 const ARROWS: &[(&str, &[&str])] = &[
@@ -24,6 +34,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("credentials", &["domain", "store"]),
     ("keypool", TOOLS),
     ("catalog", TOOLS),
+    ("tokens", TOOLS),
     ("usage", TOOLS),
     ("data_plane", PLANES),
     ("admin_plane", PLANES),
@@ -40,6 +51,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "listener",
             "shape",
             "store",
+            "tokens",
             "upstream",
             "usage",
         ],

@@ -30,3 +30,4 @@ mod rules;
 mod scan;
 mod support;
 mod ten_keys;
+mod tokens;

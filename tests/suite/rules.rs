@@ -19,11 +19,13 @@ const BRAINS: &[&[&str]] = &[
     &["keypool", "quota"],
     &["keypool", "strategy"],
     &["shape"],
+    &["tokens", "tally"],
     &["upstream", "sse"],
     &["upstream", "usage"],
     &["upstream", "verdict"],
     &["upstream", "watch"],
     &["usage", "batch"],
+    &["usage", "retention"],
 ];
 
 /// One fault, told with its place.

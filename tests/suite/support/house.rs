@@ -8,10 +8,11 @@ use openrouter_proxy::config::{Settings, load};
 use openrouter_proxy::data_plane::Shared;
 use openrouter_proxy::domain::time::Clock;
 use openrouter_proxy::domain::usage::UsageRow;
+use openrouter_proxy::domain::usage_query::{UsageFilter, UsageOrder, UsageQuery};
 use openrouter_proxy::keypool::{KeyView, PoolView};
 use openrouter_proxy::listener::Deadlines;
 use openrouter_proxy::simulator::{self, Control, Simulator};
-use openrouter_proxy::store::{Store, UsageCursor, UsageOrder, UsageQuery};
+use openrouter_proxy::store::Store;
 use serde_json::Value;
 use std::net::SocketAddr;
 use std::sync::{Arc, mpsc};
@@ -315,16 +316,16 @@ impl Drop for House {
 
 /// Every row of the database, oldest first.
 pub fn all_rows(store: &Store) -> Vec<UsageRow> {
+    let filter = UsageFilter::default();
+    let mut query = UsageQuery { filter, after: None, order: UsageOrder::OldestFirst, limit: 1000 };
     let mut rows: Vec<UsageRow> = Vec::new();
     loop {
-        let after = rows.last().map(UsageCursor::of);
-        let order = UsageOrder::OldestFirst;
-        let query = UsageQuery { since: None, until: None, after, order, limit: 1000 };
         let page = store.usage_page(&query).expect("a page");
-        if page.is_empty() {
-            return rows;
+        rows.extend(page.rows);
+        match page.next {
+            Some(next) => query.after = Some(next),
+            None => return rows,
         }
-        rows.extend(page);
     }
 }
 
