@@ -90,12 +90,12 @@ fn catalog_stale(plane: &Plane) -> Option<Banner> {
 fn sign_ins_refused(plane: &Plane) -> Option<Banner> {
     let refused = plane.door.refused_lately();
     let banner = Banner::new("sign_ins_refused", "warning", "wrong admin credentials were offered lately");
-    (refused >= MANY_REFUSED).then(|| Banner { count: Some(refused), ..banner })
+    (refused >= MANY_REFUSED).then_some(Banner { count: Some(refused), ..banner })
 }
 
 fn admin_as_client(plane: &Plane) -> Option<Banner> {
     let count = plane.admin_uses.count();
     let detail = "clients use the admin password as their key: give them tokens of their own";
     let banner = Banner::new("admin_password_as_client", "warning", detail);
-    (count > 0).then(|| Banner { count: Some(count), ..banner })
+    (count > 0).then_some(Banner { count: Some(count), ..banner })
 }

@@ -27,8 +27,7 @@ use crate::domain::key::NewKey;
 use crate::domain::secret::Secret;
 use crate::domain::time::Clock;
 use crate::keypool::{self, FreeLimits, KeyPoolHandle, PoolOptions};
-use crate::listener;
-use crate::listener::tls::Tls;
+use crate::listener::{self, Deadlines};
 use crate::metrics::Metrics;
 use crate::shape::alias::Aliases;
 use crate::shape::free_rule::FreeRule;
@@ -40,17 +39,15 @@ use crate::upstream::client::Connection;
 use crate::usage::{Completer, UsageHandle};
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
-use actix_web::{App as WebApp, HttpServer, web};
+use actix_web::{App as WebApp, web};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Slow heads of requests are cut off after this long (DESIGN section 8).
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// Idle connections are kept this long.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// Idle connections of the admin plane are kept this long.
+const ADMIN_IDLE: Duration = Duration::from_secs(5);
 /// The admin plane has nothing to drain.
-const ADMIN_SHUTDOWN_SECONDS: u64 = 2;
+const ADMIN_SHUTDOWN: Duration = Duration::from_secs(2);
 
 /// The running program: two servers and four actors.
 pub struct App {
@@ -68,10 +65,19 @@ impl App {
     /// # Errors
     /// Whatever keeps the program from serving, with what to do about it.
     pub fn build(settings: &Settings, clock: Clock) -> Result<App, StartError> {
+        App::build_with(settings, clock, Deadlines::default())
+    }
+
+    /// The same with other deadlines for clients: tests cannot wait as long as real clients may.
+    ///
+    /// # Errors
+    /// Those of [`App::build`].
+    pub fn build_with(settings: &Settings, clock: Clock, deadlines: Deadlines) -> Result<App, StartError> {
         let tls = certificate::open(&settings.server, &clock)?;
         for warning in settings.warnings() {
             log::warn!("{warning}");
         }
+        listener::raise_descriptor_limit();
         // The ports first: a second start beside a running one must not touch the database.
         let data_listener = bind(&settings.server.host, settings.server.port, "server.port")?;
         let admin_listener = bind(&settings.admin.host, settings.admin.port, "admin.port")?;
@@ -101,10 +107,10 @@ impl App {
             usage = usage.completed_by(completer);
         }
         let shared = Arc::new(data_plane::Shared {
-            options: data_options(settings),
+            options: data_options(settings, deadlines),
             access,
             shaping: shaping(settings)?,
-            gate: data_plane::Gate::new(settings.server.max_in_flight),
+            gate: data_plane::Gate::new(settings.server.max_in_flight, settings.server.max_body_memory),
             pool: pool.clone(),
             catalog: catalog.clone(),
             tokens: tokens.clone(),
@@ -112,14 +118,37 @@ impl App {
             clock: clock.clone(),
             ids: RequestIds::default(),
         });
-        let parts =
-            operator::Parts { password, store, pool, catalog, tokens, admin_uses, usage, metrics, clock };
+        let parts = operator::Parts {
+            password,
+            store,
+            pool,
+            catalog,
+            tokens,
+            admin_uses,
+            usage,
+            metrics,
+            clock: clock.clone(),
+        };
         let admin = operator::plane(settings, data_address, Arc::clone(&shared), parts);
+        let data_listening = listener::Options {
+            workers: settings.server.workers,
+            shutdown_timeout: settings.server.shutdown_timeout + stop::LAST_WORDS,
+            deadlines,
+            tls,
+            clock: clock.clone(),
+        };
+        let admin_listening = listener::Options {
+            workers: 1,
+            shutdown_timeout: ADMIN_SHUTDOWN,
+            deadlines: Deadlines { idle: ADMIN_IDLE, ..deadlines },
+            tls: None,
+            clock,
+        };
         Ok(App {
             data_address,
             admin_address,
-            data_server: data_server(settings, data_listener, tls, Arc::clone(&shared), connection)?,
-            admin_server: admin_server(admin_listener, admin)?,
+            data_server: data_server(data_listener, data_listening, Arc::clone(&shared), connection)?,
+            admin_server: admin_server(admin_listener, admin_listening, admin)?,
             shared,
             new_password,
         })
@@ -234,12 +263,13 @@ fn catalog_options(openrouter: &OpenRouter) -> CatalogOptions {
     }
 }
 
-fn data_options(settings: &Settings) -> data_plane::Options {
+fn data_options(settings: &Settings, deadlines: Deadlines) -> data_plane::Options {
     let openrouter = &settings.openrouter;
     let rule = FreeRule { suffix: openrouter.free_model_suffix.clone() };
     data_plane::Options {
         free_rule: settings.proxy.free_models_only.then_some(rule),
         max_body_bytes: settings.server.max_body_bytes,
+        body_timeout: deadlines.body,
         max_attempts: settings.proxy.max_attempts,
         early_headers: settings.proxy.early_headers,
         session_affinity: settings.proxy.session_affinity,
@@ -280,12 +310,14 @@ fn shaping(settings: &Settings) -> Result<Shaping, StartError> {
 }
 
 fn data_server(
-    settings: &Settings,
     socket: TcpListener,
-    tls: Option<Arc<Tls>>,
+    options: listener::Options,
     shared: Arc<data_plane::Shared>,
     connection: Connection,
 ) -> Result<Server, StartError> {
+    if let Some(tls) = &options.tls {
+        certificate::watch(Arc::clone(tls));
+    }
     let factory = move || {
         let plane = data_plane::Plane::new(Arc::clone(&shared), &connection);
         WebApp::new()
@@ -293,33 +325,14 @@ fn data_server(
             .wrap(from_fn(data_plane::guard))
             .configure(data_plane::configure)
     };
-    if let Some(tls) = tls {
-        certificate::watch(Arc::clone(&tls));
-        let options = listener::https::Options {
-            workers: settings.server.workers,
-            shutdown_timeout: settings.server.shutdown_timeout + stop::LAST_WORDS,
-            head_timeout: HEAD_TIMEOUT,
-            keep_alive: KEEP_ALIVE,
-        };
-        return listener::https::serve(factory, socket, &tls, options).map_err(StartError::Io);
-    }
-    let server = HttpServer::new(factory)
-        .workers(settings.server.workers)
-        .shutdown_timeout((settings.server.shutdown_timeout + stop::LAST_WORDS).as_secs())
-        .disable_signals()
-        // Otherwise a client that goes away is not noticed (stack facts B1).
-        .h1_allow_half_closed(false)
-        .tcp_nodelay(true)
-        .client_request_timeout(HEAD_TIMEOUT)
-        .client_disconnect_timeout(Duration::from_secs(1))
-        .keep_alive(KEEP_ALIVE)
-        .on_connect(listener::tune)
-        .listen(socket)
-        .map_err(StartError::Io)?;
-    Ok(server.run())
+    listener::serve(factory, socket, options).map_err(StartError::Io)
 }
 
-fn admin_server(socket: TcpListener, plane: admin_plane::Plane) -> Result<Server, StartError> {
+fn admin_server(
+    socket: TcpListener,
+    options: listener::Options,
+    plane: admin_plane::Plane,
+) -> Result<Server, StartError> {
     let factory = move || {
         WebApp::new()
             .wrap(from_fn(admin_plane::outer))
@@ -327,16 +340,5 @@ fn admin_server(socket: TcpListener, plane: admin_plane::Plane) -> Result<Server
             .configure(|config| admin_plane::configure(config, &plane))
             .default_service(web::to(admin_plane::not_found))
     };
-    let server = HttpServer::new(factory)
-        .workers(1)
-        .shutdown_timeout(ADMIN_SHUTDOWN_SECONDS)
-        .disable_signals()
-        .h1_allow_half_closed(false)
-        .tcp_nodelay(true)
-        .client_request_timeout(HEAD_TIMEOUT)
-        .keep_alive(Duration::from_secs(5))
-        .on_connect(listener::tune)
-        .listen(socket)
-        .map_err(StartError::Io)?;
-    Ok(server.run())
+    listener::serve(factory, socket, options).map_err(StartError::Io)
 }

@@ -16,6 +16,9 @@ use tokio::time::{sleep, timeout};
 pub(super) const LAST_WORDS: Duration = Duration::from_secs(2);
 /// Asked a second time, the program ends within about this long.
 const AT_ONCE: Duration = Duration::from_millis(500);
+/// What is dropped is gone within milliseconds; on a machine that has no time for it, its rows are
+/// worth this long a wait.
+const EMPTYING: Duration = Duration::from_secs(5);
 /// How often it is looked whether every actor lives.
 const WATCH: Duration = Duration::from_secs(1);
 
@@ -114,7 +117,7 @@ pub(super) async fn drain(
             sleep(Duration::from_millis(5)).await;
         }
     };
-    if timeout(AT_ONCE, emptied).await.is_err() {
+    if timeout(EMPTYING, emptied).await.is_err() {
         log::error!("{} requests could not be ended in time", shared.gate.inside());
     }
 }

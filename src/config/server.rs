@@ -83,9 +83,26 @@ const MAX_IN_FLIGHT: Row = Row::new(
     "Most requests served at one time; more get 503.",
 );
 
+const MAX_BODY_MEMORY: Row = Row::new(
+    "server.max_body_memory",
+    Kind::Bytes { min: 1024, max: 1 << 40 },
+    "256 MiB",
+    "Most memory for the request bodies held at one time, in bytes or with a unit; what is beyond gets 503.",
+);
+
 /// The rows of this subject.
-pub(super) const ROWS: &[Row] =
-    &[HOST, PORT, WORKERS, HTTPS, CERT_PATH, KEY_PATH, SHUTDOWN_TIMEOUT, MAX_BODY_BYTES, MAX_IN_FLIGHT];
+pub(super) const ROWS: &[Row] = &[
+    HOST,
+    PORT,
+    WORKERS,
+    HTTPS,
+    CERT_PATH,
+    KEY_PATH,
+    SHUTDOWN_TIMEOUT,
+    MAX_BODY_BYTES,
+    MAX_IN_FLIGHT,
+    MAX_BODY_MEMORY,
+];
 
 /// The data plane's port and its limits.
 #[derive(Debug, Clone)]
@@ -104,6 +121,8 @@ pub struct Server {
     pub max_body_bytes: usize,
     /// The most requests served at one time.
     pub max_in_flight: usize,
+    /// The most bytes of request bodies held at one time; at least `max_body_bytes`.
+    pub max_body_memory: usize,
 }
 
 /// The files of a certificate. Configuration does not open them.
@@ -138,14 +157,24 @@ impl Tls {
 impl Server {
     pub(super) fn read(reader: &mut Reader<'_>) -> Server {
         let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        Server {
+        let mut server = Server {
             host: reader.get(&HOST),
             port: reader.get(&PORT),
             workers: reader.optional(&WORKERS).unwrap_or_else(cores),
             tls: Tls::read(reader),
             shutdown_timeout: reader.get(&SHUTDOWN_TIMEOUT),
-            max_body_bytes: usize::try_from(reader.get::<ByteSize>(&MAX_BODY_BYTES).0).unwrap_or(usize::MAX),
+            max_body_bytes: bytes(reader, &MAX_BODY_BYTES),
             max_in_flight: reader.get(&MAX_IN_FLIGHT),
+            max_body_memory: bytes(reader, &MAX_BODY_MEMORY),
+        };
+        if server.max_body_memory < server.max_body_bytes {
+            reader.warn("server.max_body_memory is less than server.max_body_bytes: that much is allowed");
+            server.max_body_memory = server.max_body_bytes;
         }
+        server
     }
+}
+
+fn bytes(reader: &mut Reader<'_>, row: &'static Row) -> usize {
+    usize::try_from(reader.get::<ByteSize>(row).0).unwrap_or(usize::MAX)
 }

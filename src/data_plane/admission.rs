@@ -1,4 +1,4 @@
-//! How many requests are in, and whether more may come.
+//! How many requests are in, how much memory their bodies take, and whether more may come.
 
 use super::errors::{ApiError, Kind};
 use std::sync::Arc;
@@ -13,16 +13,43 @@ pub struct Gate {
     draining: Arc<AtomicBool>,
     end: watch::Sender<bool>,
     limit: usize,
+    memory: Arc<AtomicUsize>,
+    memory_limit: usize,
 }
 
 /// The place of one request; free again when dropped.
 #[derive(Debug)]
 pub struct Place(Arc<AtomicUsize>);
 
+/// The memory that the body of one request takes; free again when dropped.
+#[derive(Debug)]
+pub struct Memory {
+    all: Arc<AtomicUsize>,
+    limit: usize,
+    bytes: usize,
+}
+
 impl Gate {
-    /// For at most `limit` requests at a time.
-    pub fn new(limit: usize) -> Gate {
-        Gate { inside: Arc::default(), draining: Arc::default(), end: watch::Sender::new(false), limit }
+    /// For at most `limit` requests at a time, whose bodies take at most `memory_limit` bytes together.
+    pub fn new(limit: usize, memory_limit: usize) -> Gate {
+        Gate {
+            inside: Arc::default(),
+            draining: Arc::default(),
+            end: watch::Sender::new(false),
+            limit,
+            memory: Arc::default(),
+            memory_limit,
+        }
+    }
+
+    /// Memory for the body of one request: none at first.
+    pub fn memory(&self) -> Memory {
+        Memory { all: Arc::clone(&self.memory), limit: self.memory_limit, bytes: 0 }
+    }
+
+    /// Bytes of request bodies that are held now.
+    pub fn memory_held(&self) -> usize {
+        self.memory.load(Ordering::Acquire)
     }
 
     /// Lets a request in. Errors: 503 when too many are in.
@@ -74,6 +101,40 @@ impl Gate {
     }
 }
 
+impl Memory {
+    /// Takes `bytes` more, as they come: what a client only announces costs nobody anything.
+    /// Errors: 503 when they are not to be had.
+    pub fn take(&mut self, bytes: usize) -> Result<(), ApiError> {
+        let before = self.all.fetch_add(bytes, Ordering::AcqRel);
+        self.bytes += bytes;
+        if before.saturating_add(bytes) <= self.limit { Ok(()) } else { Err(too_much()) }
+    }
+
+    /// Whether `bytes` more are to be had just now. Errors: 503 when not.
+    pub fn expect(&self, bytes: usize) -> Result<(), ApiError> {
+        let held = self.all.load(Ordering::Acquire);
+        if held.saturating_add(bytes.max(1)) <= self.limit { Ok(()) } else { Err(too_much()) }
+    }
+}
+
+fn too_much() -> ApiError {
+    ApiError {
+        retry_after: Some(Duration::from_secs(1)),
+        ..ApiError::new(
+            503,
+            Kind::Overloaded,
+            "too_much_memory_in_use",
+            "the requests being served take too much memory; try again shortly",
+        )
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        self.all.fetch_sub(self.bytes, Ordering::AcqRel);
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::AcqRel);
@@ -86,12 +147,29 @@ mod tests {
 
     #[test]
     fn a_place_is_free_again_when_left() {
-        let gate = Gate::new(2);
+        let gate = Gate::new(2, 0);
         let first = gate.enter().expect("room");
         let _second = gate.enter().expect("room");
         assert_eq!(gate.enter().expect_err("full").status, 503);
         drop(first);
         let _third = gate.enter().expect("room again");
         assert_eq!(gate.inside(), 2);
+    }
+    #[test]
+    fn memory_is_bounded_over_all_and_free_again_when_left() {
+        let gate = Gate::new(2, 100);
+        let (mut first, mut second) = (gate.memory(), gate.memory());
+        first.take(60).expect("room");
+        second.expect(40).expect("room");
+        assert_eq!(second.expect(41).expect_err("full").status, 503);
+        second.take(40).expect("room");
+        assert!(second.expect(0).is_err(), "not one byte is left");
+        let error = second.take(1).expect_err("full");
+        assert_eq!((error.status, error.retry_after), (503, Some(Duration::from_secs(1))));
+        drop(second);
+        assert_eq!(gate.memory_held(), 60);
+        first.expect(40).expect("room again");
+        drop(first);
+        assert_eq!(gate.memory_held(), 0);
     }
 }

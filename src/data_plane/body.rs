@@ -1,7 +1,9 @@
-//! Reads a request's body: within its limit, within its deadline, at a minimum rate.
+//! Reads a request's body: within its limit, within its deadline, at a minimum rate, and within the memory
+//! that all bodies may take together.
 //!
 //! actix has no timeout on bodies of its own (stack facts B6).
 
+use super::admission::Memory;
 use super::errors::{ApiError, Kind};
 use actix_web::http::header;
 use actix_web::web::Payload;
@@ -11,14 +13,27 @@ use futures_util::StreamExt;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
-/// A body may take this long, and longer by the time that its bytes take at the lowest rate.
-const DEADLINE: Duration = Duration::from_secs(30);
-/// Bytes a second.
+/// Beyond its deadline a body may take the time that its bytes take at this rate, in bytes a second.
 const LOWEST_RATE: u64 = 16 * 1024;
 
-/// The whole body. Errors: 413 over `limit` (by its declared length before a byte is read), 408 too
-/// slow, 400 broken off, 415 compressed.
-pub async fn read(request: &HttpRequest, mut payload: Payload, limit: usize) -> Result<Bytes, ApiError> {
+/// How a body may come.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// The most bytes.
+    pub limit: usize,
+    /// How long it may take, and longer by the time that its bytes take at the lowest rate.
+    pub timeout: Duration,
+}
+
+/// The whole body, whose bytes `memory` holds. Errors: 413 over the limit (by its declared length before a
+/// byte is read), 408 too slow, 400 broken off, 415 compressed, 503 when there is no memory for it.
+pub async fn read(
+    request: &HttpRequest,
+    mut payload: Payload,
+    bounds: Bounds,
+    memory: &mut Memory,
+) -> Result<Bytes, ApiError> {
+    let Bounds { limit, timeout } = bounds;
     let declared: Option<u64> = request
         .headers()
         .get(header::CONTENT_LENGTH)
@@ -35,12 +50,14 @@ pub async fn read(request: &HttpRequest, mut payload: Payload, limit: usize) -> 
         let message = "send a JSON body with content-type application/json";
         return Err(ApiError::new(415, Kind::InvalidRequest, "unsupported_content_type", message));
     }
+    let whole = declared.and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
+    memory.expect(whole)?;
     let start = Instant::now();
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
     loop {
         let received = (first.len() + rest.len()) as u64;
-        let deadline = start + DEADLINE + Duration::from_secs(received / LOWEST_RATE);
+        let deadline = start + timeout + Duration::from_secs(received / LOWEST_RATE);
         let Ok(next) = timeout_at(deadline, payload.next()).await else {
             let message = "the request body came too slowly";
             return Err(ApiError::new(408, Kind::Timeout, "body_timeout", message));
@@ -55,12 +72,12 @@ pub async fn read(request: &HttpRequest, mut payload: Payload, limit: usize) -> 
         if first.len() + rest.len() + chunk.len() > limit {
             return Err(too_large(limit));
         }
+        memory.take(chunk.len())?;
         if first.is_empty() && rest.is_empty() {
             first = chunk;
             continue;
         }
         if rest.is_empty() {
-            let whole = declared.and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
             rest.reserve(whole.max(first.len() + chunk.len()));
             rest.extend_from_slice(&first);
             first = Bytes::new();

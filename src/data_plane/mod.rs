@@ -51,6 +51,8 @@ pub struct Options {
     pub free_rule: Option<FreeRule>,
     /// The most bytes of a request body.
     pub max_body_bytes: usize,
+    /// For the body of a request; longer by the time that its bytes take at the lowest rate.
+    pub body_timeout: Duration,
     /// The most attempts that may have cost quota or reached a model.
     pub max_attempts: u32,
     /// After this long the head of a stream goes out although nothing has come yet; `None`: never.

@@ -91,3 +91,30 @@ pub fn request_id(request: &HttpRequest) -> RequestId {
 fn nameless() -> RequestId {
     RequestId::new(crate::domain::time::Timestamp::from_millis(0))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::middleware::from_fn;
+    use actix_web::{App, test, web};
+
+    async fn panics() -> HttpResponse {
+        panic!("on purpose")
+    }
+
+    #[actix_web::test]
+    async fn a_panic_is_a_500_that_names_the_request() {
+        let app = App::new().wrap(from_fn(guard)).route("/", web::get().to(panics));
+        let app = test::init_service(app).await;
+        let response = test::try_call_service(&app, test::TestRequest::default().to_request()).await;
+        let error = response.expect_err("an error, which the server turns into its answer");
+        let response = error.error_response();
+        assert_eq!(response.status(), 500);
+        let id = response.headers().get(&REQUEST_ID).cloned().expect("a request id");
+        assert!(id.to_str().is_ok_and(|id| id.len() == 36), "{id:?}");
+        let body = actix_web::body::to_bytes(response.into_body()).await.expect("a body");
+        let body: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
+        assert_eq!(body["error"]["type"], "internal_error");
+        assert_eq!(body["error"]["code"], "internal_error");
+    }
+}

@@ -7,6 +7,7 @@
 use super::Plane;
 use super::access::Admitted;
 use super::admission::Place;
+use super::body::Bounds;
 use super::errors::{ApiError, Kind};
 use super::failover::{self, Errand, Failure, Served};
 use super::outer::request_id;
@@ -126,7 +127,10 @@ async fn take_in(
     refuse_pooled_key(&admitted, plane)?;
     record.client(&admitted.client);
     rights::reserve(&admitted, plane, record).await?;
-    let bytes = body::read(request, payload, plane.options.max_body_bytes).await?;
+    let bounds = Bounds { limit: plane.options.max_body_bytes, timeout: plane.options.body_timeout };
+    // Held until an answer has begun or nothing helped: the body is not needed after that.
+    let mut memory = plane.gate.memory();
+    let bytes = body::read(request, payload, bounds, &mut memory).await?;
     let (document, turn) = document(bytes, dialect, record).await?;
     let call = Call {
         method: Method::POST,

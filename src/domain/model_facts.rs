@@ -61,7 +61,7 @@ fn word_count(word: &str) -> Option<f64> {
     let (experts, each) = number.split_once('x').unwrap_or(("1", number));
     let count = plain(experts)? * plain(each)? * unit;
     // Years and the like are no counts of parameters.
-    (count >= 1e6 && count <= 1e14).then_some(count)
+    (1e6..=1e14).contains(&count).then_some(count)
 }
 
 fn plain(text: &str) -> Option<f64> {

@@ -81,6 +81,10 @@ impl Document {
             Some(_) => return Err(BodyFault::whole("the body must be a JSON object")),
         }
         let object = Object::read(text, 0..text.len()).map_err(|flaw| BodyFault::flaw("", flaw))?;
+        if json::is_too_deep(text) {
+            let message = format!("the body is nested deeper than {} levels", json::MAX_DEPTH);
+            return Err(BodyFault::whole(message));
+        }
         Ok(Document { top: ObjectEdit::new(object), inner: Vec::new(), body })
     }
 

@@ -11,6 +11,9 @@ use std::ops::Range;
 /// The most members an object we look into may have; real requests have a few dozen.
 const MAX_MEMBERS: usize = 4096;
 
+/// The deepest nesting that a body may have: what common readers of JSON take, `serde_json` among them.
+pub(crate) const MAX_DEPTH: usize = 128;
+
 /// A byte range of the text it was found in.
 pub(crate) type Span = Range<usize>;
 
@@ -83,6 +86,37 @@ impl Flaw {
     fn syntax(error: serde_json::Error) -> Flaw {
         Flaw::Syntax(error.to_string())
     }
+}
+
+/// Whether well-formed JSON is nested deeper than [`MAX_DEPTH`]. Text is skipped as fast as memory is read.
+pub(crate) fn is_too_deep(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let (mut at, mut depth) = (0, 0_usize);
+    while let Some(byte) = bytes.get(at) {
+        at += 1;
+        match byte {
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            b'"' => at = text_end(bytes, at),
+            _ => {}
+        }
+        if depth > MAX_DEPTH {
+            return true;
+        }
+    }
+    false
+}
+
+/// Behind the quote that ends the text whose inside begins at `at`.
+fn text_end(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(found) = bytes.get(at..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
+        at += found + 1;
+        if bytes.get(at - 1) == Some(&b'"') {
+            return at;
+        }
+        at += 1;
+    }
+    bytes.len()
 }
 
 /// The kind of a JSON value, by its first byte.
@@ -240,5 +274,21 @@ impl<'de> Visitor<'de> for Elements<'_> {
             index += 1;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nesting_is_counted_outside_of_text() {
+        let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+        assert!(!is_too_deep(&nested(MAX_DEPTH)) && is_too_deep(&nested(MAX_DEPTH + 1)));
+        assert!(!is_too_deep(&format!("[{0},{0}]", nested(MAX_DEPTH - 1))), "side by side is not deep");
+        assert!(is_too_deep(&"{\"a\":".repeat(MAX_DEPTH + 1)));
+        for text in ["[".repeat(1000), "\\\"[".repeat(1000), "\\\\".repeat(1000)] {
+            assert!(!is_too_deep(&format!("{{\"a\":\"{text}\"}}")), "{text:.9}");
+        }
     }
 }

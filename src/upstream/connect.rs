@@ -1,5 +1,6 @@
 //! Connections to the upstream: sockets tuned for streams, TLS with the system's CA certificates.
 
+use super::sips::Sips;
 use actix_service::ServiceExt;
 use actix_tls::connect::{Connection, Connector as TcpConnector, Resolver};
 use actix_web::http::Uri;
@@ -15,7 +16,7 @@ const LIFETIME: Duration = Duration::from_secs(60);
 const TLS_TIMEOUT: Duration = Duration::from_secs(5);
 /// The kernel holds at most this much (it takes twice the figure) of an answer that the client does
 /// not read; left alone it would grow to megabytes for each (stack facts A12, B4).
-const RECEIVE_BUFFER: usize = 192 * 1024;
+const RECEIVE_BUFFER: usize = 64 * 1024;
 
 /// No CA certificates were found on this machine.
 #[derive(Debug, thiserror::Error)]
@@ -72,7 +73,7 @@ pub(super) fn awc_client(tls: Option<SslConnector>, connect_timeout: Duration, r
 }
 
 /// Small writes go out at once, dead peers are noticed (stack facts A12).
-fn tuned<R>(connection: Connection<R, TcpStream>) -> Connection<R, TcpStream> {
+fn tuned<R>(connection: Connection<R, TcpStream>) -> Connection<R, Sips> {
     let socket = SockRef::from(connection.io_ref());
     let keepalive = TcpKeepalive::new()
         .with_time(Duration::from_secs(30))
@@ -83,5 +84,6 @@ fn tuned<R>(connection: Connection<R, TcpStream>) -> Connection<R, TcpStream> {
     let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
     let _ = socket.set_tcp_keepalive(&keepalive);
     let _ = socket.set_tcp_user_timeout(Some(Duration::from_secs(30)));
-    connection
+    let (stream, connection) = connection.replace_io(());
+    connection.replace_io(Sips(stream)).1
 }

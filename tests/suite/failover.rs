@@ -184,7 +184,7 @@ fn requests_that_are_wrong_themselves_are_not_tried_again() {
 
 #[test]
 fn no_answer_names_a_key_or_an_account() {
-    let slow = [Fault::Huge, Fault::Late, Fault::Slow];
+    let slow = [Fault::Huge, Fault::Late, Fault::Slow, Fault::Flood];
     each(Fault::ALL.iter().filter(|fault| !slow.contains(fault)), |fault| {
         let house = spawn(hasty(Options::keys(["good"]), "0.3"));
         let secret = key("good", 1);

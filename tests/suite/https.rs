@@ -1,6 +1,6 @@
 //! HTTPS on the data plane, from outside: the real program, a TLS client, certificates made here.
 
-mod house;
+pub mod house;
 
 use crate::support::{PATIENCE, Program, wait_until};
 use house::{Authority, House, ask, chat, program, the_rest, until};

@@ -18,6 +18,7 @@ mod cuts;
 mod drain;
 mod earlier;
 mod early;
+mod edges;
 mod endings;
 mod failover;
 mod floors;

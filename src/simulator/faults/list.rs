@@ -197,6 +197,8 @@ faults! {
     Idle = "idle",
     /// Comments for ever inside the body; amount: bytes before them.
     IdleComments = "idlecomments",
+    /// Content for ever behind the good content, in steps of 20 ms; amount: kilobytes a second.
+    Flood = "flood",
     /// A body too big to keep; amount: MiB.
     Huge = "huge",
     /// Bytes that are not HTTP.

@@ -59,6 +59,7 @@ pub(super) const ROWS: &[Row] = &[
             cut(good, c.amount, true, Ending::Drip { bytes, every: Duration::from_millis(250) })
         }),
     ),
+    row(Fault::Flood, 1000, Bend(|c, good| flood(good, clamp(c.amount)))),
     row(
         Fault::Huge,
         64,
@@ -96,6 +97,19 @@ fn cut(mut good: Reply, keep: u64, clean: bool, ending: Ending) -> Reply {
         good.steps.push(Step::Wait(Duration::from_millis(5)));
     }
     Reply { ending, ..good }
+}
+
+/// A good answer of chat without its end, then events of 250 bytes at this rate, in kilobytes a second.
+fn flood(good: Reply, rate: usize) -> Reply {
+    const EVERY: Duration = Duration::from_millis(20);
+    let piece = "x".repeat(160);
+    let event = format!(
+        "data: {{\"object\":\"chat.completion.chunk\",\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{piece}\"}}}}]}}\n\n"
+    );
+    let bytes = event.repeat((rate.clamp(1, 1 << 20) * 20).div_ceil(event.len()));
+    let mut good = without_done(good);
+    good.steps.push(Step::Flush);
+    Reply { ending: Ending::Drip { bytes: bytes.into(), every: EVERY }, ..good }
 }
 
 fn without_done(mut good: Reply) -> Reply {

@@ -107,7 +107,7 @@ fn a_200_can_hold_an_error_or_nothing() {
 #[test]
 fn every_fault_holds_in_every_dialect_without_harm() {
     let simulator = start();
-    let never_ends = [Fault::Hang, Fault::HeadOnly, Fault::Idle, Fault::IdleComments];
+    let never_ends = [Fault::Hang, Fault::HeadOnly, Fault::Idle, Fault::IdleComments, Fault::Flood];
     let bodies = [
         (
             "/messages",

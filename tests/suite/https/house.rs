@@ -37,6 +37,13 @@ impl Authority {
         Authority { key, certificate: builder.build() }
     }
 
+    /// A TLS connection over `stream` that trusts this authority.
+    pub fn connect(&self, stream: TcpStream) -> SslStream<TcpStream> {
+        let mut builder = SslConnector::builder(SslMethod::tls_client()).expect("a client");
+        builder.cert_store_mut().add_cert(self.certificate.clone()).expect("an authority");
+        builder.build().connect("localhost", stream).expect("a handshake")
+    }
+
     /// Writes `cert.pem` and `key.pem` for this machine; the certificate's times are seconds from now.
     pub fn issue(&self, folder: &Path, begins: i64, ends: i64) {
         let key = new_key();

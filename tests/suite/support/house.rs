@@ -10,6 +10,7 @@ use openrouter_proxy::domain::time::Clock;
 use openrouter_proxy::domain::usage::UsageRow;
 use openrouter_proxy::domain::usage_query::{UsageFilter, UsageOrder, UsageQuery};
 use openrouter_proxy::keypool::{KeyView, PoolView};
+use openrouter_proxy::listener::Deadlines;
 use openrouter_proxy::simulator::{self, Control, Simulator};
 use openrouter_proxy::store::Store;
 use serde_json::Value;
@@ -42,6 +43,8 @@ pub struct Options {
     pub models: Vec<String>,
     /// What no variable can set: waits that people do not choose.
     pub adjust: fn(&mut Settings),
+    /// How long clients may take.
+    pub deadlines: Deadlines,
 }
 
 impl Default for Options {
@@ -57,6 +60,7 @@ impl Default for Options {
             keep: 1000,
             models: Vec::new(),
             adjust: |_| {},
+            deadlines: Deadlines::default(),
         }
     }
 }
@@ -88,6 +92,7 @@ pub struct House {
     pub simulator: Simulator,
     settings: Settings,
     clock: Clock,
+    deadlines: Deadlines,
     app: Option<Running>,
     _folder: TempDir,
 }
@@ -144,7 +149,8 @@ pub fn spawn(options: Options) -> House {
     }
     let mut settings = load(&sources).unwrap_or_else(|faults| panic!("{faults}"));
     (options.adjust)(&mut settings);
-    let mut house = House { simulator, settings, clock: options.clock, app: None, _folder: folder };
+    let (clock, deadlines) = (options.clock, options.deadlines);
+    let mut house = House { simulator, settings, clock, deadlines, app: None, _folder: folder };
     house.start();
     if house.settings.openrouter.base_url.to_string() == house.simulator.base_url() {
         wait_until("the first model list", || !house.shared().catalog.get().is_empty());
@@ -155,14 +161,14 @@ pub fn spawn(options: Options) -> House {
 impl House {
     /// Starts the proxy, on the same database as before. The ports are new.
     pub fn start(&mut self) {
-        let (settings, clock) = (self.settings.clone(), self.clock.clone());
+        let (settings, clock, deadlines) = (self.settings.clone(), self.clock.clone(), self.deadlines);
         let (tell, told) = mpsc::channel();
         let stop = Stop::default();
         let stopping = stop.clone();
         let thread = std::thread::spawn(move || {
             let system = actix_web::rt::System::new();
             let ended = system.block_on(async {
-                let app = App::build(&settings, clock)?;
+                let app = App::build_with(&settings, clock, deadlines)?;
                 let _ = tell.send((app.data_address(), app.admin_address(), app.shared()));
                 app.run(stopping, settings.server.shutdown_timeout).await
             });

@@ -33,6 +33,11 @@ pub const CHAT: &str = "/v1/chat/completions";
 /// Long enough for anything that is going to happen on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Whether the long tests were asked for (`./test.sh --long`).
+pub fn long() -> bool {
+    std::env::var_os("LONG_TESTS").is_some()
+}
+
 /// Waits until `ready` gives something, looking often; fails with `what` when it never does.
 pub fn wait_for<T>(what: &str, mut ready: impl FnMut() -> Option<T>) -> T {
     let began = Instant::now();

@@ -142,6 +142,15 @@ impl Running {
         assert!(Command::new("sh").args(["-c", &command]).status().is_ok_and(|status| status.success()));
     }
 
+    /// How much memory it holds resident, in bytes (`VmRSS` of proc(5)).
+    pub fn resident(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(path).expect("its status");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
+        let kib = line.trim().trim_end_matches("kB").trim();
+        kib.parse::<u64>().expect("a number") * 1024
+    }
+
     /// Waits for its end; its exit code, or -1 when a signal ended it.
     pub fn ended(&mut self) -> i32 {
         let status = wait_for("the program to end", || self.child.try_wait().expect("its status"));

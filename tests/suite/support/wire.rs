@@ -3,8 +3,9 @@
 
 use super::{PASSWORD, PATIENCE};
 use serde_json::Value;
+use socket2::{Domain, Socket, Type};
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 /// A request.
@@ -138,12 +139,11 @@ impl Wire {
         Wire::over(TcpStream::connect_timeout(&address, PATIENCE).expect("a connection"))
     }
 
-    /// Connects from another loopback address of this machine, such as 127.0.0.2.
-    pub fn open_from(from: [u8; 4], address: SocketAddr) -> Wire {
-        let socket =
-            socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
-        socket.bind(&SocketAddr::from((from, 0)).into()).expect("a loopback address");
-        socket.connect(&address.into()).expect("a connection");
+    /// Connects from this address.
+    pub fn open_from(source: Ipv4Addr, address: SocketAddr) -> Wire {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        socket.bind(&SocketAddr::from((source, 0)).into()).expect("an address");
+        socket.connect_timeout(&address.into(), PATIENCE).expect("a connection");
         Wire::over(socket.into())
     }
 
@@ -157,6 +157,22 @@ impl Wire {
     /// Sends bytes as they are.
     pub fn write(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).expect("the other side takes bytes");
+    }
+
+    /// Sends bytes as they are; `false` when the other side takes no more.
+    pub fn try_write(&mut self, bytes: &[u8]) -> bool {
+        self.stream.write_all(bytes).is_ok()
+    }
+
+    /// Says that nothing more comes, or is read.
+    pub fn shutdown(&self, how: Shutdown) {
+        // The connection may be gone already.
+        let _ = self.stream.shutdown(how);
+    }
+
+    /// What has come and belongs to no answer.
+    pub fn take(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.inbox)
     }
 
     /// Sends a request.
