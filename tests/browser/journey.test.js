@@ -133,6 +133,7 @@ test("a token is issued, and shown once", async () => {
   await page.locator("dialog").getByRole("button", { name: "Copy", exact: true }).click();
   assert.equal(await page.evaluate(() => navigator.clipboard.readText()), token);
   await page.locator("dialog footer .primary").click();
+  await page.locator("dialog").waitFor({ state: "detached" });
   assert.ok(!(await page.content()).includes(token));
 });
 
