@@ -20,14 +20,14 @@ export function resting(rest, own) {
   return t("rest.words", { until, cause: cause(rest, own) });
 }
 
-/** The state of a key: a word, and below it why and until when. */
-export function keyState(key) {
+/** The state of a key: a word, below it why and until when, and what can be done about it. */
+export function keyState(key, remedy) {
   const tone = { active: "good", resting: "warn", dead: "bad" }[key.state] ?? "plain";
   const why = key.state === "dead" && key.resting ? cause(key.resting, `key:${key.id}`)
     : key.resting && key.state !== "disabled" ? resting(key.resting, `key:${key.id}`)
     : key.state === "active" && key.in_flight > 0 ? t("keys.inFlight", { n: key.in_flight }) : "";
   return h("div", { class: "state" }, pill(word("state", key.state), tone),
-    why && h("small", { title: key.resting?.until ? exact(key.resting.until) : null }, why));
+    why && h("small", { title: key.resting?.until ? exact(key.resting.until) : null }, why), remedy);
 }
 
 /** A moment, and in full when pointed at. */

@@ -87,14 +87,13 @@ function keyRow(key, rate, load) {
   const spot = (what) => ({ "data-spot": `${what}-${key.id}`, "aria-label": `${t(`do.${what}`)}: ${name}`, title: t(`do.${what}`) });
   return row(names, [
     h("div", { class: "who" }, key.label ? h("strong", {}, said(key.label)) : h("span", { class: "muted" }, t("keys.noLabel")), h("code", {}, key.hint)),
-    keyState(key),
+    keyState(key, key.resting && button(t("do.clear"), () => clearRest(key, load), spot("clear"))),
     h("div", { class: "used" }, used, key.daily_limit !== null && meter(key.used_today, key.daily_limit, t("account.used", { name }))),
     count(key.used_total),
     percent(rate ?? null),
     when(key.last_used),
     h("div", { class: "actions" },
       toggle(`${t("keys.enabled")}: ${name}`, key.enabled, change, `switch-${key.id}`),
-      key.resting && button(t("do.clear"), () => clearRest(key, load), spot("clear")),
       button(t("do.check"), () => check(key, load), spot("check")),
       button(t("do.edit"), () => editKey(key).then((done) => done && load()), spot("edit")),
       button(t("do.remove"), () => removeKey(key).then((done) => done && load()), { ...spot("remove"), class: "quiet bad" })),

@@ -2,14 +2,14 @@
 
 import { all, get, patch, post } from "../api.js";
 import { h, mono, put, said } from "../dom.js";
-import { ago, count, list, size } from "../format.js";
+import { ago, count, size } from "../format.js";
 import { t, word } from "../i18n.js";
 import { ask, button, card, empty, head, notice, pill, row, table, toggle } from "../ui.js";
 import { resting } from "../words.js";
 
 const COLUMNS = {
   model: (model) => model.id, parameters: (model) => model.parameters, context: (model) => model.context_length, output: (model) => model.max_output,
-  modalities: null, abilities: null, expires: (model) => model.expires, health: (model) => (model.resting ? 1 : 0),
+  abilities: null, expires: (model) => model.expires, health: (model) => (model.resting ? 1 : 0),
   today: (model) => model.requests_today, enabled: (model) => (model.enabled ? 1 : 0),
 };
 
@@ -109,14 +109,15 @@ function modelRow(model, load) {
   return row(Object.keys(COLUMNS).map((name) => t(`column.${name}`)), [
     h("div", { class: "who" }, h("button", { type: "button", class: "link", "data-spot": `open-${model.id}`, on: { click: () => details(model) } }, said(model.id)), model.name && h("small", { class: "muted" }, said(model.name))),
     size(model.parameters), size(model.context_length), size(model.max_output),
-    h("span", {}, list(model.input_modalities.map((kind) => word("modality", kind))), " → ", list(model.output_modalities.map((kind) => word("modality", kind)))),
-    h("span", { class: "pills" }, model.tools && pill(t("models.tools")), model.reasoning && pill(t("models.reasoning")), !model.free && pill(t("models.paid"), "warn")),
+    h("div", { class: "abilities" }, h("small", {}, t("models.modalities", { takes: modalities(model.input_modalities), gives: modalities(model.output_modalities) })), h("span", { class: "pills" }, model.tools && pill(t("models.tools")), model.reasoning && pill(t("models.reasoning")), !model.free && pill(t("models.paid"), "warn"))),
     model.expires ?? "–",
     model.resting ? h("div", { class: "state" }, pill(t("state.resting"), "warn"), h("small", {}, resting(model.resting, `model:${model.id}`))) : model.enabled ? pill(t("state.well"), "good") : pill(t("state.disabled")),
     count(model.requests_today),
     toggle(`${t("models.enabled")}: ${model.id}`, model.enabled, change, `switch-${model.id}`),
   ], { class: model.enabled ? null : "off" });
 }
+
+const modalities = (kinds) => kinds.map((kind) => word("modality", kind)).join(t("models.and"));
 
 function details(model) {
   const fact = (name, value) => [h("dt", {}, t(`column.${name}`)), h("dd", {}, value)];

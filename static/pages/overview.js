@@ -135,7 +135,7 @@ function accounts({ accounts: entries }, keys) {
     return h("li", {},
       h("span", { class: "name" }, h("a", { href: "#/keys" }, label), " ", h("small", { class: "muted" }, said(list(shown)))),
       h("span", { class: "figure" }, account.limit_today === null ? t("account.noLimit", { used: count(account.used_today) })
-        : t("account.left", { left: count(account.left_today), limit: count(account.limit_today) })),
+        : t("account.left", { left: short(account.left_today), limit: short(account.limit_today) })),
       meter(account.used_today, account.limit_today, t("account.used", { name: label })),
       h("small", { class: "muted" }, account.resting ? h("span", { class: "warn" }, resting(account.resting, `account:${account.id}`))
         : account.limit_today === null ? "" : t("account.resets", { time: moment(account.resets_at), in: ago(account.resets_at) })));

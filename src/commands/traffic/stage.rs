@@ -29,15 +29,15 @@ struct Player {
 }
 
 const PLAYERS: [Player; 9] = [
-    player("sk-or-v1-sim-good-build-acctpaidstudio", "studio: build server", "paidstudio", 41),
-    player("sk-or-v1-sim-good-desk-acctpaidstudio", "studio: notebooks", "paidstudio", 0),
-    player("sk-or-v1-sim-good-eval-acctpaidlab", "lab: evaluation", "paidlab", 67),
-    player("sk-or-v1-sim-good-mei-acctpaidmei", "小梅的密钥", "paidmei", 12),
-    player("sk-or-v1-sim-good-anna-acctanna", "Anna, free tier", "anna", 30),
-    player("sk-or-v1-sim-revoked-old-acctgone", "old laptop", "gone", 0),
-    player("sk-or-v1-sim-daily-spare-acctspare", "spare account", "spare", 100),
-    player("sk-or-v1-sim-reset-train-acctpaidtrain", "flaky line", "paidtrain", 3),
-    player("sk-or-v1-sim-slow-cabin-acctpaidcabin", "slow line", "paidcabin", 8),
+    player("sk-or-v1-sim-good-acctpaidstudio-7c21", "studio: build server", "paidstudio", 41),
+    player("sk-or-v1-sim-good-acctpaidstudio-e05b", "studio: notebooks", "paidstudio", 0),
+    player("sk-or-v1-sim-good-acctpaidlab-91d4", "lab: evaluation", "paidlab", 67),
+    player("sk-or-v1-sim-good-acctpaidmei-0b3f", "小梅的密钥", "paidmei", 12),
+    player("sk-or-v1-sim-good-acctanna-5a8e", "Anna, free tier", "anna", 30),
+    player("sk-or-v1-sim-revoked-acctgone-c4d0", "old laptop", "gone", 0),
+    player("sk-or-v1-sim-daily-acctspare-2f96", "spare account", "spare", 100),
+    player("sk-or-v1-sim-reset-acctpaidtrain-8e17", "flaky line", "paidtrain", 3),
+    player("sk-or-v1-sim-slow-acctpaidcabin-d3a2", "slow line", "paidcabin", 8),
 ];
 
 const fn player(key: &'static str, label: &'static str, account: &'static str, gone: u64) -> Player {
@@ -165,7 +165,7 @@ fn row(start: Timestamp, keys: &[(KeyId, AccountId, &str)], tokens: &[(TokenId, 
     }
     row.stream = fastrand::u32(..4) > 0;
     row.attempts = if fastrand::u32(..8) == 0 { 2 } else { 1 };
-    let first = fastrand::i64(180..900) + if fastrand::u32(..15) == 0 { 2500 } else { 0 };
+    let first = fastrand::i64(180..700) + fastrand::i64(0..1200) * fastrand::i64(0..1200) / 1200;
     row.first_content_ms = Some(first);
     row.duration_ms = first + fastrand::i64(200..4000);
     end(&mut row, fastrand::u32(..40));
