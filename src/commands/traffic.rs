@@ -106,12 +106,16 @@ fn scene(models: &[String], roll: u32) -> Scene {
         Scene { path: "/chat/completions", body, stranger: false, chunks: None }
     };
     let story = |most: u32| {
-        let (chunks, delay) = (fastrand::u32(5..most), fastrand::u32(5..40));
-        format!("Tell me about the sea and its ships. [[chunks={chunks} size=24 delay_ms={delay}]]")
+        let (chunks, delay, comments) = (fastrand::u32(5..most), fastrand::u32(15..40), fastrand::u32(4..20));
+        format!(
+            "Tell me about the sea and its ships. [[comments={comments} chunks={chunks} size=24 delay_ms={delay}]]"
+        )
     };
     match roll {
         0..55 => chat(model, story(60), true),
-        55..76 => chat(model, format!("Say it in {} words.", fastrand::u32(3..90)), false),
+        55..76 => {
+            chat(model, format!("Say it shortly. [[chunks=10 delay_ms={}]]", fastrand::u32(10..90)), false)
+        }
         76..84 => {
             let messages = json!([{"role": "user", "content": story(20)}]);
             let body = json!({"model": model, "max_tokens": 400, "stream": true, "messages": messages});

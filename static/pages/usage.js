@@ -89,7 +89,7 @@ function announce(fresh, signal, load) {
     put(fresh, button(t("usage.fresh", { n: count(n) }), () => {
       n = 0;
       return load();
-    }, { class: "quiet", "data-spot": "fresh" }));
+    }, { "data-spot": "fresh" }));
   };
   live.on("row", () => more(1), signal);
   live.on("skipped", ({ skipped }) => more(skipped), signal);

@@ -31,11 +31,11 @@ struct Player {
 const PLAYERS: [Player; 9] = [
     player("sk-or-v1-sim-good-acctpaidstudio-7c21", "studio: build server", "paidstudio", 41),
     player("sk-or-v1-sim-good-acctpaidstudio-e05b", "studio: notebooks", "paidstudio", 0),
+    player("sk-or-v1-sim-daily-acctspare-2f96", "spare account", "spare", 100),
+    player("sk-or-v1-sim-revoked-acctgone-c4d0", "old laptop", "gone", 0),
+    player("sk-or-v1-sim-good-acctanna-5a8e", "Anna, free tier", "anna", 30),
     player("sk-or-v1-sim-good-acctpaidlab-91d4", "lab: evaluation", "paidlab", 67),
     player("sk-or-v1-sim-good-acctpaidmei-0b3f", "小梅的密钥", "paidmei", 12),
-    player("sk-or-v1-sim-good-acctanna-5a8e", "Anna, free tier", "anna", 30),
-    player("sk-or-v1-sim-revoked-acctgone-c4d0", "old laptop", "gone", 0),
-    player("sk-or-v1-sim-daily-acctspare-2f96", "spare account", "spare", 100),
     player("sk-or-v1-sim-reset-acctpaidtrain-8e17", "flaky line", "paidtrain", 3),
     player("sk-or-v1-sim-slow-acctpaidcabin-d3a2", "slow line", "paidcabin", 8),
 ];
@@ -78,6 +78,7 @@ pub fn set(
     per_second: u32,
     now: Timestamp,
 ) -> Result<Vec<Secret>, StoreError> {
+    // Those that the made-up rows name.
     let mut keys = Vec::new();
     for player in &PLAYERS {
         let daily = plan(simulator, player, per_second);
@@ -88,7 +89,9 @@ pub fn set(
         };
         let record = store.add_key(new, now)?;
         use_up(store, record.id, record.account, daily * player.gone / 100, now)?;
-        keys.push((record.id, record.account, player.label));
+        if player.key.contains("-good-") {
+            keys.push((record.id, record.account, player.label));
+        }
     }
     let mut tokens = Vec::new();
     for (name, requests_per_day) in CLIENTS {
@@ -151,8 +154,7 @@ fn row(start: Timestamp, keys: &[(KeyId, AccountId, &str)], tokens: &[(TokenId, 
     let mut row = UsageRow::begin(RequestId::new(time), time, "chat/completions");
     let liked = fastrand::usize(..=fastrand::usize(..MODELS.len()));
     row.model = MODELS.get(liked).copied().unwrap_or_default().to_owned();
-    // The first five keys are the good ones.
-    if let Some((id, account, label)) = fastrand::choice(keys.iter().take(5)) {
+    if let Some((id, account, label)) = fastrand::choice(keys) {
         row.key_id = Some(*id);
         row.account_id = Some(*account);
         row.key_label = Some((*label).to_owned());
