@@ -63,6 +63,11 @@ pub enum Command {
     ConfigSchema,
     /// Ask a running server whether it is alive.
     Healthcheck,
+    /// Set another admin password.
+    ResetPassword {
+        /// Read it from the terminal or from standard input, instead of making one.
+        given: bool,
+    },
 }
 
 /// What to do with the upstream keys.
@@ -173,6 +178,10 @@ fn command(matches: &ArgMatches) -> Command {
             _ => Command::ConfigCheck,
         },
         Some(("healthcheck", _)) => Command::Healthcheck,
+        Some(("admin", own)) => match own.subcommand() {
+            Some((_, own)) => Command::ResetPassword { given: own.get_one::<String>("password").is_some() },
+            None => Command::Serve,
+        },
         _ => Command::Serve,
     }
 }
@@ -264,6 +273,8 @@ mod tests {
             ("config show", Command::ConfigShow),
             ("config schema", Command::ConfigSchema),
             ("healthcheck", Command::Healthcheck),
+            ("admin reset-password", Command::ResetPassword { given: false }),
+            ("admin reset-password -", Command::ResetPassword { given: true }),
         ] {
             assert_eq!(parsed(line).command, command, "{line}");
         }
@@ -318,6 +329,8 @@ mod tests {
             "keys remove one",
             "keys import --with-usage",
             "keys import keys.txt --from-sqlite old.db",
+            "admin",
+            "admin reset-password hunter2",
             "keys add k --daily-limit 0",
             "tokens create",
             "tokens create x --minute-limit 0",

@@ -5,12 +5,13 @@
 mod certificate;
 mod error;
 pub mod logging;
+mod operator;
 mod password;
 mod stop;
 
 pub use certificate::check as check_certificate;
 pub use error::StartError;
-pub use password::NewPassword;
+pub use password::{NewPassword, generate as new_password};
 pub use stop::Stop;
 
 use crate::admin_plane;
@@ -27,6 +28,7 @@ use crate::domain::secret::Secret;
 use crate::domain::time::Clock;
 use crate::keypool::{self, FreeLimits, KeyPoolHandle, PoolOptions};
 use crate::listener::{self, Deadlines};
+use crate::metrics::Metrics;
 use crate::shape::alias::Aliases;
 use crate::shape::free_rule::FreeRule;
 use crate::shape::rules::Rules;
@@ -39,7 +41,6 @@ use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
 use actix_web::{App as WebApp, web};
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -87,8 +88,10 @@ impl App {
         let (password, new_password) = password::find(settings.admin.password.as_ref(), &store)?;
         add_configured_keys(&settings.openrouter.api_keys, &store, &clock)?;
 
+        let metrics = Metrics::new(&settings.openrouter.free_model_suffix).map_err(StartError::Metrics)?;
+        let options = pool_options(settings);
         let pool =
-            KeyPoolHandle::start(store.clone(), connection.clone(), pool_options(settings), clock.clone())?;
+            KeyPoolHandle::start(store.clone(), connection.clone(), options, metrics.clone(), clock.clone())?;
         let options = catalog_options(&settings.openrouter);
         let catalog = CatalogHandle::start(store.clone(), connection.clone(), options, clock.clone())?;
         let tokens = TokensHandle::start(store.clone(), clock.clone())?;
@@ -96,9 +99,11 @@ impl App {
         let mut access = access(settings, &password);
         access.tokens = Some(tokens.clone());
         access.admin_uses = Some(admin_uses.clone());
-        let mut usage = UsageHandle::start(store.clone(), settings.usage.retention_days, clock.clone());
+        password::watch(password.clone(), store.clone());
+        let days = settings.usage.retention_days;
+        let mut usage = UsageHandle::start(store.clone(), days, metrics.clone(), clock.clone());
         if let Some(wait) = settings.usage.complete_cancelled {
-            let completer = Completer::start(connection.clone(), store, usage.clone(), wait);
+            let completer = Completer::start(connection.clone(), store.clone(), usage.clone(), wait);
             usage = usage.completed_by(completer);
         }
         let shared = Arc::new(data_plane::Shared {
@@ -113,17 +118,6 @@ impl App {
             clock: clock.clone(),
             ids: RequestIds::default(),
         });
-        let admin = admin_plane::Plane {
-            password,
-            pool,
-            catalog,
-            tokens,
-            admin_uses,
-            usage,
-            clock: clock.clone(),
-            database: settings.database.url.to_string(),
-            static_dir: static_dir(settings.admin.static_dir.clone()),
-        };
         let data_listening = listener::Options {
             workers: settings.server.workers,
             shutdown_timeout: settings.server.shutdown_timeout + stop::LAST_WORDS,
@@ -136,8 +130,11 @@ impl App {
             shutdown_timeout: ADMIN_SHUTDOWN,
             deadlines: Deadlines { idle: ADMIN_IDLE, ..deadlines },
             tls: None,
-            clock,
+            clock: clock.clone(),
         };
+        let parts =
+            operator::Parts { password, store, pool, catalog, tokens, admin_uses, usage, metrics, clock };
+        let admin = operator::plane(settings, data_address, Arc::clone(&shared), parts);
         Ok(App {
             data_address,
             admin_address,
@@ -303,17 +300,6 @@ fn shaping(settings: &Settings) -> Result<Shaping, StartError> {
     Ok(Shaping::new(rules, aliases, proxy.auto_max_tokens))
 }
 
-/// The folder of the pages: as configured, else `static`, else `static` beside the program.
-fn static_dir(configured: Option<PathBuf>) -> Option<PathBuf> {
-    let beside = crate::config::sources::program_folder().map(|folder| folder.join("static"));
-    let candidates = [configured, Some(PathBuf::from("static")), beside];
-    let found = candidates.into_iter().flatten().find(|folder| folder.join("index.html").is_file());
-    if found.is_none() {
-        log::warn!("the admin pages were not found: set admin.static_dir to the folder `static`");
-    }
-    found
-}
-
 fn data_server(
     socket: TcpListener,
     options: listener::Options,
@@ -340,6 +326,7 @@ fn admin_server(
 ) -> Result<Server, StartError> {
     let factory = move || {
         WebApp::new()
+            .wrap(from_fn(admin_plane::outer))
             .wrap(admin_plane::security_headers())
             .configure(|config| admin_plane::configure(config, &plane))
             .default_service(web::to(admin_plane::not_found))

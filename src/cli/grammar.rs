@@ -35,6 +35,7 @@ pub fn program() -> clap::Command {
         .subcommand(super::tokens::grammar())
         .subcommand(usage())
         .subcommand(config())
+        .subcommand(admin())
         .subcommand(clap::Command::new("healthcheck").about("Ask a running server whether it is alive"));
     rows().filter_map(setting_arg).fold(program, clap::Command::arg)
 }
@@ -181,6 +182,22 @@ fn usage() -> clap::Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(export)
+}
+
+fn admin() -> clap::Command {
+    let reset = clap::Command::new("reset-password")
+        .about("Set another admin password and end every session; a running server notices")
+        .arg(
+            Arg::new("password")
+                .value_name("-")
+                .value_parser(["-"])
+                .help("Take it from the terminal or from standard input, instead of making one"),
+        );
+    clap::Command::new("admin")
+        .about("Look after the admin plane")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(reset)
 }
 
 fn config() -> clap::Command {

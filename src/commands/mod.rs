@@ -1,6 +1,7 @@
 //! The subcommands: what each does with the settings it is given. Prints for people and scripts;
 //! decides nothing about requests.
 
+mod admin;
 mod config;
 mod demo;
 mod healthcheck;
@@ -85,6 +86,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::ConfigCheck => config::check(&settings),
         Command::ConfigShow => config::show(&settings),
         Command::ConfigSchema => config::schema(),
+        Command::ResetPassword { given } => admin::reset_password(&settings, given),
         Command::Healthcheck => healthcheck::run(&settings),
     })
 }

@@ -6,4 +6,4 @@ mod admin_as_client;
 mod admin_password;
 
 pub use admin_as_client::AdminAsClient;
-pub use admin_password::{AdminPassword, Busy};
+pub use admin_password::{AdminPassword, Busy, Judged};

@@ -316,6 +316,7 @@ fn admit_model(
     catalog: &Catalog,
     plane: &Plane,
 ) -> Result<(), Failure> {
+    refuse_disabled(document, catalog)?;
     let Some(rule) = &plane.options.free_rule else { return Ok(()) };
     if catalog.is_empty() {
         let message = "the upstream's model list could not be fetched yet; try again shortly";
@@ -325,6 +326,19 @@ fn admit_model(
         }));
     }
     free_rule::check(document, dialect, catalog, rule).map_err(not_free)
+}
+
+/// Refuses a model that the operator disabled, whether or not the free rule holds.
+fn refuse_disabled(document: &Document, catalog: &Catalog) -> Result<(), Failure> {
+    match document.string("model") {
+        Some(model) if catalog.is_disabled(&model) => {
+            let message =
+                format!("the model `{model}` is disabled here; `GET /v1/models` lists those on offer");
+            let error = ApiError::new(404, Kind::NotFound, "model_not_found", message);
+            Err(Failure::Model(ApiError { param: Some("model".to_owned()), ..error }))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A model that is gone or not free may have a next one in its alias. What escapes the rule has not,

@@ -11,6 +11,7 @@ pub mod forecast;
 pub mod ids;
 pub mod key;
 pub mod model;
+pub mod model_facts;
 pub mod published;
 pub mod secret;
 pub mod strategy;

@@ -33,6 +33,11 @@ impl Secret {
         self.0.is_empty()
     }
 
+    /// How many characters it has.
+    pub fn length(&self) -> usize {
+        self.0.chars().count()
+    }
+
     /// Whether it has the form of an OpenRouter key.
     pub fn looks_like_openrouter_key(&self) -> bool {
         self.0.starts_with("sk-or-")

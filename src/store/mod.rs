@@ -5,6 +5,7 @@
 //! secret key than its own.
 
 mod accounts;
+mod clear;
 mod connection;
 mod cooldowns;
 mod earlier;
@@ -12,6 +13,7 @@ mod error;
 mod keys;
 mod listings;
 mod migrations;
+mod model_choices;
 mod password;
 mod schema;
 mod seal;

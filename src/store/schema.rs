@@ -110,6 +110,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    model_choices (model) {
+        model -> Text,
+        enabled -> Bool,
+        changed_at -> BigInt,
+    }
+}
+
+diesel::table! {
     usage_hours (part, hour, name, outcome) {
         part -> Text,
         hour -> BigInt,

@@ -5,6 +5,7 @@ use super::batch::Batches;
 use super::retention::{Retention, STEP};
 use crate::domain::time::Clock;
 use crate::domain::usage::UsageRow;
+use crate::metrics::Metrics;
 use crate::store::Store;
 use actix::prelude::*;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ pub struct UsageSink {
     batches: Batches,
     retention: Retention,
     store: Store,
+    metrics: Metrics,
     clock: Clock,
     waiting: Arc<AtomicUsize>,
     flushes: Vec<oneshot::Sender<()>>,
@@ -40,9 +42,15 @@ pub struct Record(pub UsageRow);
 pub struct Flush;
 
 impl UsageSink {
-    pub fn new(store: Store, retention: Retention, clock: Clock, waiting: Arc<AtomicUsize>) -> UsageSink {
+    pub fn new(
+        store: Store,
+        retention: Retention,
+        metrics: Metrics,
+        clock: Clock,
+        waiting: Arc<AtomicUsize>,
+    ) -> UsageSink {
         let batches = Batches::default();
-        UsageSink { batches, retention, store, clock, waiting, flushes: Vec::new(), tries_left: 0 }
+        UsageSink { batches, retention, store, metrics, clock, waiting, flushes: Vec::new(), tries_left: 0 }
     }
 
     fn delete_old(&mut self, context: &mut Context<UsageSink>) {
@@ -62,9 +70,11 @@ impl UsageSink {
         let Some(rows) = self.batches.take(self.clock.elapsed(), !self.flushes.is_empty()) else {
             return self.answer_flushes();
         };
-        let store = self.store.clone();
+        let (store, clock, metrics) = (self.store.clone(), self.clock.clone(), self.metrics.clone());
         let writing = spawn_blocking(move || {
+            let began = clock.elapsed();
             let written = store.insert_usage(&rows);
+            metrics.database_took(clock.elapsed().saturating_sub(began));
             (rows, written)
         });
         context.spawn(writing.into_actor(self).map(|written, actor, context| {

@@ -7,7 +7,7 @@ use crate::rules::{Rule, fault};
 use crate::scan::{self, Source};
 
 const WORDS: &[&str] = &["domain"];
-const TOOLS: &[&str] = &["config", "domain", "shape", "store", "upstream"];
+const TOOLS: &[&str] = &["config", "domain", "metrics", "shape", "store", "upstream"];
 /// The planes never name the store: no client waits for the database.
 const PLANES: &[&str] = &[
     "catalog",
@@ -36,8 +36,25 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("catalog", TOOLS),
     ("tokens", TOOLS),
     ("usage", TOOLS),
+    ("tokens", TOOLS),
+    ("metrics", WORDS),
+    ("ledger", &["domain", "metrics", "store"]),
     ("data_plane", PLANES),
-    ("admin_plane", PLANES),
+    (
+        "admin_plane",
+        &[
+            "catalog",
+            "config",
+            "credentials",
+            "domain",
+            "keypool",
+            "ledger",
+            "metrics",
+            "tokens",
+            "upstream",
+            "usage",
+        ],
+    ),
     (
         "app",
         &[
@@ -48,7 +65,9 @@ const ARROWS: &[(&str, &[&str])] = &[
             "data_plane",
             "domain",
             "keypool",
+            "ledger",
             "listener",
+            "metrics",
             "shape",
             "store",
             "tokens",

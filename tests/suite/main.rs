@@ -5,6 +5,10 @@
 
 mod accounts;
 mod admin;
+mod admin_keys;
+mod admin_live;
+mod admin_session;
+mod admin_views;
 mod cancels;
 mod capacity;
 mod commands;

@@ -240,6 +240,11 @@ impl House {
         self.connect().ask(call)
     }
 
+    /// One request to the admin plane on a connection of its own.
+    pub fn operate(&self, call: &Call) -> Answer {
+        Wire::open(self.admin_address()).ask(call)
+    }
+
     /// One chat request on a connection of its own.
     pub fn chat(&self, body: &Value) -> Answer {
         self.ask(&Call::post(super::CHAT, body.to_string()))
