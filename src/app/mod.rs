@@ -118,18 +118,6 @@ impl App {
             clock: clock.clone(),
             ids: RequestIds::default(),
         });
-        let parts = operator::Parts {
-            password,
-            store,
-            pool,
-            catalog,
-            tokens,
-            admin_uses,
-            usage,
-            metrics,
-            clock: clock.clone(),
-        };
-        let admin = operator::plane(settings, data_address, Arc::clone(&shared), parts);
         let data_listening = listener::Options {
             workers: settings.server.workers,
             shutdown_timeout: settings.server.shutdown_timeout + stop::LAST_WORDS,
@@ -142,8 +130,11 @@ impl App {
             shutdown_timeout: ADMIN_SHUTDOWN,
             deadlines: Deadlines { idle: ADMIN_IDLE, ..deadlines },
             tls: None,
-            clock,
+            clock: clock.clone(),
         };
+        let parts =
+            operator::Parts { password, store, pool, catalog, tokens, admin_uses, usage, metrics, clock };
+        let admin = operator::plane(settings, data_address, Arc::clone(&shared), parts);
         Ok(App {
             data_address,
             admin_address,
