@@ -15,7 +15,7 @@ exec </dev/null
 readonly DENY_VERSION=0.20.2
 TARGET=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 readonly TARGET
-readonly SCRIPTS=(test.sh .ci/run tests/demo.sh tests/sdk/run.sh tests/browser/run.sh tests/browser/pictures.sh)
+readonly SCRIPTS=(test.sh .ci/run tests/demo.sh tests/sdk/run.sh tests/browser/run.sh tests/browser/pictures.sh tests/admin/schemathesis.sh)
 readonly BINARY=$TARGET/release/openrouter-proxy
 export PATH="$TARGET/tools/bin:$PATH:$HOME/.cargo/bin"
 
@@ -201,6 +201,7 @@ else
   step 'Libraries of the release binary' no_foreign_libraries
   counted 'The demo' suite_counts tests/demo.sh "$BINARY"
   counted 'Official SDKs' suite_counts tests/sdk/run.sh "$BINARY"
+  step 'The admin API against its description' tests/admin/schemathesis.sh "$BINARY"
   counted 'Browser' suite_counts tests/browser/run.sh "$BINARY"
 fi
 

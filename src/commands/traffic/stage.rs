@@ -33,9 +33,9 @@ const PLAYERS: [Player; 9] = [
     player("sk-or-v1-sim-good-acctpaidstudio-e05b", "studio: notebooks", "paidstudio", 0),
     player("sk-or-v1-sim-daily-acctspare-2f96", "spare account", "spare", 100),
     player("sk-or-v1-sim-revoked-acctgone-c4d0", "old laptop", "gone", 0),
-    player("sk-or-v1-sim-good-acctanna-5a8e", "Anna, free tier", "anna", 30),
+    player("sk-or-v1-sim-good-acctnew-5a8e", "new account, free tier", "new", 30),
     player("sk-or-v1-sim-good-acctpaidlab-91d4", "lab: evaluation", "paidlab", 67),
-    player("sk-or-v1-sim-good-acctpaidmei-0b3f", "小梅的密钥", "paidmei", 12),
+    player("sk-or-v1-sim-good-acctpaidwriting-0b3f", "写作组的密钥", "paidwriting", 12),
     player("sk-or-v1-sim-reset-acctpaidtrain-8e17", "flaky line", "paidtrain", 3),
     player("sk-or-v1-sim-slow-acctpaidcabin-d3a2", "slow line", "paidcabin", 8),
 ];
@@ -47,7 +47,7 @@ const fn player(key: &'static str, label: &'static str, account: &'static str, g
 const CLIENTS: [(&str, Option<u32>); 5] = [
     ("Open WebUI", None),
     ("agents@lab", Some(20_000)),
-    ("小梅的编辑器", Some(5000)),
+    ("写作组的编辑器", Some(5000)),
     ("nightly-eval", None),
     ("chat bot", Some(10_000)),
 ];
