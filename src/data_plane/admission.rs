@@ -111,7 +111,7 @@ impl Memory {
     }
 
     /// Whether `bytes` more are to be had just now. Errors: 503 when not.
-    pub fn expect(&self, bytes: usize) -> Result<(), ApiError> {
+    pub fn has_room_for(&self, bytes: usize) -> Result<(), ApiError> {
         let held = self.all.load(Ordering::Acquire);
         if held.saturating_add(bytes.max(1)) <= self.limit { Ok(()) } else { Err(too_much()) }
     }
@@ -160,15 +160,15 @@ mod tests {
         let gate = Gate::new(2, 100);
         let (mut first, mut second) = (gate.memory(), gate.memory());
         first.take(60).expect("room");
-        second.expect(40).expect("room");
-        assert_eq!(second.expect(41).expect_err("full").status, 503);
+        second.has_room_for(40).expect("room");
+        assert_eq!(second.has_room_for(41).expect_err("full").status, 503);
         second.take(40).expect("room");
-        assert!(second.expect(0).is_err(), "not one byte is left");
+        assert!(second.has_room_for(0).is_err(), "not one byte is left");
         let error = second.take(1).expect_err("full");
         assert_eq!((error.status, error.retry_after), (503, Some(Duration::from_secs(1))));
         drop(second);
         assert_eq!(gate.memory_held(), 60);
-        first.expect(40).expect("room again");
+        first.has_room_for(40).expect("room again");
         drop(first);
         assert_eq!(gate.memory_held(), 0);
     }

@@ -51,7 +51,7 @@ pub async fn read(
         return Err(ApiError::new(415, Kind::InvalidRequest, "unsupported_content_type", message));
     }
     let whole = declared.and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
-    memory.expect(whole)?;
+    memory.has_room_for(whole)?;
     let start = Instant::now();
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
