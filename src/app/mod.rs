@@ -21,6 +21,7 @@ use crate::config::host::Host;
 use crate::config::openrouter::OpenRouter;
 use crate::credentials::AdminPassword;
 use crate::data_plane::{self, access::Access, shaping::Shaping};
+use crate::domain::ids::RequestIds;
 use crate::domain::key::NewKey;
 use crate::domain::secret::Secret;
 use crate::domain::time::Clock;
@@ -32,7 +33,7 @@ use crate::shape::rules::Rules;
 use crate::shape::tokens;
 use crate::store::{Place, SecretKeySource, Store, StoreError};
 use crate::upstream::client::Connection;
-use crate::usage::UsageHandle;
+use crate::usage::{Completer, UsageHandle};
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
 use actix_web::{App as WebApp, web};
@@ -43,8 +44,6 @@ use std::time::Duration;
 
 /// Idle connections of the admin plane are kept this long.
 const ADMIN_IDLE: Duration = Duration::from_secs(5);
-/// What is still open when the time to end is over gets this long for a last word.
-const LAST_WORDS: Duration = Duration::from_secs(3);
 /// The admin plane has nothing to drain.
 const ADMIN_SHUTDOWN: Duration = Duration::from_secs(2);
 
@@ -91,7 +90,11 @@ impl App {
             KeyPoolHandle::start(store.clone(), connection.clone(), pool_options(settings), clock.clone())?;
         let options = catalog_options(&settings.openrouter);
         let catalog = CatalogHandle::start(store.clone(), connection.clone(), options, clock.clone())?;
-        let usage = UsageHandle::start(store, clock.clone());
+        let mut usage = UsageHandle::start(store.clone(), clock.clone());
+        if let Some(wait) = settings.usage.complete_cancelled {
+            let completer = Completer::start(connection.clone(), store, usage.clone(), wait);
+            usage = usage.completed_by(completer);
+        }
         let shared = Arc::new(data_plane::Shared {
             options: data_options(settings, deadlines),
             access: access(settings, &password),
@@ -101,6 +104,7 @@ impl App {
             catalog: catalog.clone(),
             usage: usage.clone(),
             clock: clock.clone(),
+            ids: RequestIds::default(),
         });
         let admin = admin_plane::Plane {
             password,
@@ -113,7 +117,7 @@ impl App {
         };
         let data_listening = listener::Options {
             workers: settings.server.workers,
-            shutdown_timeout: settings.server.shutdown_timeout + LAST_WORDS,
+            shutdown_timeout: settings.server.shutdown_timeout + stop::LAST_WORDS,
             deadlines,
             tls,
             clock: clock.clone(),
@@ -162,22 +166,12 @@ impl App {
     pub async fn run(self, stop: Stop, shutdown_timeout: Duration) -> Result<(), StartError> {
         let data = self.data_server.handle();
         let admin = self.admin_server.handle();
-        actix_web::rt::spawn(self.data_server);
+        let serving = actix_web::rt::spawn(self.data_server);
         actix_web::rt::spawn(self.admin_server);
         let ended = stop::wait(&stop, &self.shared).await;
         self.shared.gate.drain();
         log::info!("stopping: {} requests are being served", self.shared.gate.inside());
-        let mut drained = std::pin::pin!(data.stop(true));
-        let at_once = tokio::select! {
-            () = &mut drained => false,
-            () = tokio::time::sleep(shutdown_timeout) => true,
-            () = stop.again() => true,
-        };
-        if at_once {
-            // actix does not take a second order while it drains, so what is still open ends itself.
-            self.shared.gate.end();
-            let _ = tokio::time::timeout(LAST_WORDS, drained).await;
-        }
+        stop::drain(&stop, &self.shared, serving, data, shutdown_timeout).await;
         self.shared.usage.flush().await;
         self.shared.pool.shut_down().await;
         admin.stop(false).await;
@@ -261,6 +255,7 @@ fn data_options(settings: &Settings, deadlines: Deadlines) -> data_plane::Option
         max_body_bytes: settings.server.max_body_bytes,
         body_timeout: deadlines.body,
         max_attempts: settings.proxy.max_attempts,
+        early_headers: settings.proxy.early_headers,
         session_affinity: settings.proxy.session_affinity,
         queue_timeout: settings.proxy.queue_timeout,
         first_byte_timeout: openrouter.first_byte_timeout,

@@ -1,11 +1,24 @@
-//! When to end: a signal, a word from whoever runs the app, or the death of a part.
+//! When to end: a signal, a word from whoever runs the app, or the death of a part; and how what is
+//! still open comes to its end.
 
 use super::StartError;
 use crate::data_plane::Shared;
+use actix_web::dev::ServerHandle;
+use std::io;
+use std::pin::pin;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
 
+/// What is still open so long before the time to end is over is ended with a last word.
+pub(super) const LAST_WORDS: Duration = Duration::from_secs(2);
+/// Asked a second time, the program ends within about this long.
+const AT_ONCE: Duration = Duration::from_millis(500);
+/// What is dropped is gone within milliseconds; on a machine that has no time for it, its rows are
+/// worth this long a wait.
+const EMPTYING: Duration = Duration::from_secs(5);
 /// How often it is looked whether every actor lives.
 const WATCH: Duration = Duration::from_secs(1);
 
@@ -54,7 +67,7 @@ pub(super) async fn wait(stop: &Stop, shared: &Shared) -> Result<(), StartError>
     loop {
         tokio::select! {
             () = stop.times(1) => return Ok(()),
-            () = tokio::time::sleep(WATCH) => {}
+            () = sleep(WATCH) => {}
         }
         let parts = [
             ("key pool", shared.pool.is_alive()),
@@ -65,5 +78,45 @@ pub(super) async fn wait(stop: &Stop, shared: &Shared) -> Result<(), StartError>
             log::error!("the {name} has died");
             return Err(StartError::Died(name));
         }
+    }
+}
+
+/// Takes no new connections and lets open requests come to their end; [`LAST_WORDS`] before `time` is
+/// over, or when asked again, those that are left are ended with an error. At the end none is left.
+pub(super) async fn drain(
+    stop: &Stop,
+    shared: &Shared,
+    serving: JoinHandle<io::Result<()>>,
+    server: ServerHandle,
+    time: Duration,
+) {
+    let mut drained = pin!(server.stop(true));
+    let last_words = LAST_WORDS.min(time / 2);
+    tokio::select! {
+        () = &mut drained => return,
+        () = sleep(time - last_words) => {}
+        () = stop.again() => {}
+    }
+    // actix does not take a second order while it drains, so what is still open ends itself.
+    shared.gate.end();
+    let at_once = async {
+        stop.again().await;
+        sleep(AT_ONCE).await;
+    };
+    tokio::select! {
+        () = drained => {}
+        () = sleep(last_words.max(AT_ONCE)) => {}
+        () = at_once => {}
+    }
+    // Who does not read cannot be told: dropping the server drops what it still serves, and so
+    // finishes its rows.
+    serving.abort();
+    let emptied = async {
+        while shared.gate.inside() > 0 {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    if timeout(EMPTYING, emptied).await.is_err() {
+        log::error!("{} requests could not be ended in time", shared.gate.inside());
     }
 }

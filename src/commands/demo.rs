@@ -1,8 +1,9 @@
 //! `demo`: both planes against the simulator, with keys good and bad, in a folder of its own that is
 //! gone afterwards. Nothing to sign up for.
 
-use super::{CommandError, loaded, serve};
+use super::{CommandError, serve};
 use crate::app::{self, App, StartError, Stop};
+use crate::config::load;
 use crate::config::sources::Sources;
 use crate::domain::time::Clock;
 use crate::simulator::{Options, Simulator};
@@ -25,40 +26,42 @@ pub fn run(mut sources: Sources) -> Result<(), CommandError> {
     preset("DATABASE_URL", database);
     preset("ACCESS_PASSWORD", PASSWORD.to_owned());
     preset("SERVER_HOST", "127.0.0.1".to_owned());
-    let settings = loaded(&sources)?;
+    let settings = load(&sources)?;
     app::logging::start(&settings.log);
     let stop = Stop::default();
     let result: Result<(), StartError> = actix_web::rt::System::new().block_on(async {
         let mut app = App::build(&settings, Clock::system())?;
         serve::announce_password(&mut app).map_err(StartError::Io)?;
-        introduce(&app, &simulator).await.map_err(StartError::Io)?;
+        introduce(&app, &simulator, settings.server.tls.is_some()).await.map_err(StartError::Io)?;
         stop.on_signals();
         app.run(stop, settings.server.shutdown_timeout).await
     });
     Ok(result?)
 }
 
-async fn introduce(app: &App, simulator: &Simulator) -> std::io::Result<()> {
+async fn introduce(app: &App, simulator: &Simulator, tls: bool) -> std::io::Result<()> {
     let shared = app.shared();
     let _ = shared.catalog.refresh().await;
     let catalog = shared.catalog.get();
     let model =
         catalog.free().find(|model| model.id.ends_with(":free")).map_or("", |model| model.id.as_str());
     let (data, admin) = (app.data_address(), app.admin_address());
+    // A certificate given for a demonstration is rarely one that curl trusts.
+    let (curl, scheme) = if tls { ("curl -k", "https") } else { ("curl", "http") };
     let mut out = stdout().lock();
     writeln!(out, "a simulated OpenRouter answers at {}", simulator.base_url())?;
     writeln!(out, "six keys stand behind this proxy: two are good, one is revoked, one has no quota left,")?;
     writeln!(out, "one loses its connections and one is slow; you will not notice the bad ones")?;
     writeln!(out, "the operator's page is at http://{admin}/")?;
     writeln!(out, "\nask it something:\n")?;
-    writeln!(out, "curl http://{data}/v1/chat/completions \\")?;
+    writeln!(out, "{curl} {scheme}://{data}/v1/chat/completions \\")?;
     writeln!(out, "  -H 'Authorization: Bearer {PASSWORD}' -H 'Content-Type: application/json' \\")?;
     writeln!(
         out,
         "  -d '{{\"model\":\"{model}\",\"messages\":[{{\"role\":\"user\",\"content\":\"Hello!\"}}]}}'"
     )?;
     writeln!(out, "\nand see it stream:\n")?;
-    writeln!(out, "curl -N http://{data}/v1/chat/completions \\")?;
+    writeln!(out, "{curl} -N {scheme}://{data}/v1/chat/completions \\")?;
     writeln!(out, "  -H 'Authorization: Bearer {PASSWORD}' -H 'Content-Type: application/json' \\")?;
     let steer = "Tell me a story [[chunks=40 delay_ms=60]]";
     writeln!(

@@ -11,8 +11,10 @@ mod usage;
 
 use crate::app::{self, StartError};
 use crate::cli::{Cli, Command};
+use crate::config::fault::Faults;
 use crate::config::sources::Sources;
-use crate::config::{EXIT_CODE, Settings, load};
+use crate::config::{EXIT_CODE, load, server_of};
+use crate::domain::time::Clock;
 use crate::store::StoreError;
 use std::io;
 use std::process::ExitCode;
@@ -20,6 +22,9 @@ use std::process::ExitCode;
 /// Why a command ended badly.
 #[derive(Debug, thiserror::Error)]
 enum CommandError {
+    /// The configuration is at fault; every fault is in it.
+    #[error(transparent)]
+    Configuration(#[from] Faults),
     #[error(transparent)]
     Start(#[from] StartError),
     #[error("database: {0}")]
@@ -36,6 +41,7 @@ enum CommandError {
 impl CommandError {
     fn exit_code(&self) -> u8 {
         match self {
+            CommandError::Configuration(_) => EXIT_CODE,
             CommandError::Start(error) => error.exit_code(),
             CommandError::Store(error) if error.is_configuration() => EXIT_CODE,
             _ => 1,
@@ -63,6 +69,10 @@ pub fn run(cli: Cli) -> ExitCode {
         Ok(settings) => settings,
         Err(faults) => {
             eprintln!("{faults}");
+            // Configuration does not open the certificate, yet its faults belong to the same list.
+            if let Err(faults) = app::check_certificate(&server_of(&sources), &Clock::system()) {
+                eprintln!("{faults}");
+            }
             return ExitCode::from(EXIT_CODE);
         }
     };
@@ -89,9 +99,4 @@ fn ended(result: Result<(), CommandError>) -> ExitCode {
             ExitCode::from(error.exit_code())
         }
     }
-}
-
-/// The settings, for a command that changes some of them first.
-fn loaded(sources: &Sources) -> Result<Settings, CommandError> {
-    load(sources).map_err(|faults| CommandError::Refused(faults.to_string()))
 }

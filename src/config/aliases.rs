@@ -1,6 +1,6 @@
 //! Model aliases: names that stand for a list of models, tried in order.
 
-use super::given::{Given, Value, misfit, quote};
+use super::given::{Given, Value, joined, misfit, quote, sorted};
 use super::json::Json;
 use super::table::Kind;
 
@@ -17,26 +17,33 @@ pub struct ModelAlias {
 /// text.
 impl Value for Vec<ModelAlias> {
     fn read(given: &Given, kind: &Kind) -> Result<Vec<ModelAlias>, String> {
+        Self::read_all(given, kind).map_err(joined)
+    }
+
+    fn read_all(given: &Given, kind: &Kind) -> Result<Vec<ModelAlias>, Vec<String>> {
         let parsed;
         let json = match given {
             Given::Json(json) => json,
             Given::Texts(_) => {
-                let text = given.one_text(kind)?;
+                let text = given.one_text(kind).map_err(|message| vec![message])?;
                 parsed = serde_json::from_str::<Json>(text)
-                    .map_err(|error| format!("expected {}; not valid JSON: {error}", kind.expects()))?;
+                    .map_err(|error| vec![format!("expected {}; not valid JSON: {error}", kind.expects())])?;
                 &parsed
             }
         };
-        let Json::Object(members) = json else { return Err(misfit(kind, json.describe())) };
-        let mut aliases: Vec<ModelAlias> = Vec::with_capacity(members.len());
-        for (name, models) in members {
-            let alias = alias(name, models, kind)?;
-            if aliases.iter().any(|known| known.name == alias.name) {
-                return Err(format!("the alias {} is given twice; keep one", quote(name)));
+        let Json::Object(members) = json else { return Err(vec![misfit(kind, json.describe())]) };
+        let (aliases, mut wrong) = sorted(members.iter().map(|(name, models)| alias(name, models, kind)));
+        for (index, alias) in aliases.iter().enumerate() {
+            if aliases.iter().take(index).any(|known| known.name == alias.name) {
+                wrong.push(format!("the alias {} is given twice; keep one", quote(&alias.name)));
             }
-            aliases.push(alias);
+            // An alias is resolved once, so that none can lead in a circle.
+            let is_alias = |model: &&String| members.iter().any(|(name, _)| name == *model);
+            wrong.extend(alias.models.iter().filter(is_alias).map(|model| {
+                format!("the alias {} must list models, not the alias {}", quote(&alias.name), quote(model))
+            }));
         }
-        Ok(aliases)
+        if wrong.is_empty() { Ok(aliases) } else { Err(wrong) }
     }
 
     fn show(&self) -> String {
@@ -45,29 +52,34 @@ impl Value for Vec<ModelAlias> {
     }
 }
 
-fn alias(name: &str, models: &Json, kind: &Kind) -> Result<ModelAlias, String> {
+/// One alias; else everything that is wrong with it.
+fn alias(name: &str, models: &Json, kind: &Kind) -> Result<ModelAlias, Vec<String>> {
     let id = |text: &str| !text.is_empty() && !text.chars().any(|c| c.is_whitespace() || c.is_control());
+    let mut wrong = Vec::new();
     if !id(name) {
-        return Err(format!("{} cannot be the name of a model", quote(name)));
+        wrong.push(format!("{} cannot be the name of a model", quote(name)));
     }
-    let texts = match models {
-        Json::Text(text) => vec![text.clone()],
-        Json::List(items) => items
-            .iter()
-            .map(|item| match item {
-                Json::Text(text) => Ok(text.clone()),
-                other => Err(misfit(kind, &format!("a list with {} in it", other.describe()))),
-            })
-            .collect::<Result<_, _>>()?,
-        other => return Err(misfit(kind, other.describe())),
+    let items = match models {
+        Json::List(items) if items.is_empty() => {
+            wrong.push(format!("the alias {} stands for no model", quote(name)));
+            return Err(wrong);
+        }
+        Json::List(items) => items.as_slice(),
+        Json::Text(_) => std::slice::from_ref(models),
+        other => {
+            wrong.push(misfit(kind, other.describe()));
+            return Err(wrong);
+        }
     };
-    if texts.is_empty() {
-        return Err(format!("the alias {} stands for no model", quote(name)));
-    }
-    if let Some(wrong) = texts.iter().find(|text| !id(text)) {
-        return Err(format!("{} under the alias {} cannot be a model", quote(wrong), quote(name)));
-    }
-    Ok(ModelAlias { name: name.to_owned(), models: texts })
+    let (texts, faults) = sorted(items.iter().map(|item| match item {
+        Json::Text(text) if id(text) => Ok(text.clone()),
+        Json::Text(text) => {
+            Err(vec![format!("{} under the alias {} cannot be a model", quote(text), quote(name))])
+        }
+        other => Err(vec![misfit(kind, &format!("a list with {} in it", other.describe()))]),
+    }));
+    wrong.extend(faults);
+    if wrong.is_empty() { Ok(ModelAlias { name: name.to_owned(), models: texts }) } else { Err(wrong) }
 }
 
 #[cfg(test)]
@@ -98,9 +110,18 @@ mod tests {
             (r#"{"fast":["a b"]}"#, "cannot be a model"),
             (r#"{"":["a"]}"#, "cannot be the name"),
             (r#"{"fast":"a","fast":"b"}"#, "given twice"),
+            (r#"{"fast":"a","faster":["fast"]}"#, "must list models, not the alias \"fast\""),
+            (r#"{"self":"self"}"#, "must list models"),
         ] {
             let error = read(text).expect_err(text);
             assert!(error.contains(message), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn every_mistake_is_named() {
+        let text = r#"{"":["a b",1],"x":[],"y":true,"z":"a","z":"b","w":["z","z z"]}"#;
+        let all = Vec::<ModelAlias>::read_all(&Given::text(text), &Kind::ModelAliases).expect_err("many");
+        assert_eq!(all.len(), 7, "{all:#?}");
     }
 }

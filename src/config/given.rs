@@ -48,8 +48,31 @@ pub trait Value: Sized {
     /// Reads what was given. The error says what is expected, and never repeats a secret.
     fn read(given: &Given, kind: &Kind) -> Result<Self, String>;
 
+    /// As [`Value::read`], with one message for each thing that is wrong: a value of several parts
+    /// can have many faults.
+    fn read_all(given: &Given, kind: &Kind) -> Result<Self, Vec<String>> {
+        Self::read(given, kind).map_err(|message| vec![message])
+    }
+
     /// What `config show` prints: the value, or as much of it as may be seen.
     fn show(&self) -> String;
+}
+
+/// What is wrong with a value of several parts, in one line.
+pub fn joined(messages: Vec<String>) -> String {
+    messages.join("; ")
+}
+
+/// Parts the good from what is wrong with the others.
+pub fn sorted<T>(parts: impl IntoIterator<Item = Result<T, Vec<String>>>) -> (Vec<T>, Vec<String>) {
+    let (mut good, mut wrong) = (Vec::new(), Vec::new());
+    for part in parts {
+        match part {
+            Ok(part) => good.push(part),
+            Err(messages) => wrong.extend(messages),
+        }
+    }
+    (good, wrong)
 }
 
 /// "expected …, found …".
@@ -142,32 +165,36 @@ impl Value for Secret {
 /// Several secrets, by comma or line break, or as a JSON list. A repeated one counts once.
 impl Value for Vec<Secret> {
     fn read(given: &Given, kind: &Kind) -> Result<Vec<Secret>, String> {
-        let texts: Vec<&str> = match given {
-            Given::Json(Json::List(items)) => {
-                let texts = items.iter().map(|item| match item {
+        Self::read_all(given, kind).map_err(joined)
+    }
+
+    fn read_all(given: &Given, kind: &Kind) -> Result<Vec<Secret>, Vec<String>> {
+        let texts: Vec<Result<&str, String>> = match given {
+            Given::Json(Json::List(items)) => items
+                .iter()
+                .map(|item| match item {
                     Json::Text(text) => Ok(text.trim()),
                     other => Err(misfit(kind, &format!("a list with {} in it", other.describe()))),
-                });
-                texts.collect::<Result<_, _>>()?
-            }
+                })
+                .collect(),
             _ => {
-                let text = given.one_text(kind)?;
-                text.split([',', '\n', '\r']).map(str::trim).filter(|part| !part.is_empty()).collect()
+                let text = given.one_text(kind).map_err(|message| vec![message])?;
+                text.split([',', '\n', '\r']).map(str::trim).filter(|part| !part.is_empty()).map(Ok).collect()
             }
         };
         if texts.is_empty() && !matches!(given, Given::Json(Json::List(_))) {
-            return Err("is empty; give it a value or leave it out".to_owned());
+            return Err(vec!["is empty; give it a value or leave it out".to_owned()]);
         }
-        let mut secrets: Vec<Secret> = Vec::with_capacity(texts.len());
-        for (index, text) in texts.into_iter().enumerate() {
-            if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-                let number = index + 1;
-                return Err(format!(
-                    "entry {number} is empty or holds a space or a character no key has; \
-                     separate several by comma or line break"
-                ));
-            }
-            let secret = Secret::new(text);
+        let parts = texts.into_iter().enumerate().map(|(index, text)| {
+            let secret = text.and_then(|text| one_of_several(index + 1, text));
+            secret.map_err(|message| vec![message])
+        });
+        let (all, wrong) = sorted(parts);
+        if !wrong.is_empty() {
+            return Err(wrong);
+        }
+        let mut secrets: Vec<Secret> = Vec::with_capacity(all.len());
+        for secret in all {
             if secrets.iter().all(|known| known.digest() != secret.digest()) {
                 secrets.push(secret);
             }
@@ -183,6 +210,17 @@ impl Value for Vec<Secret> {
             format!("({} set: {})", hints.len(), hints.join(", "))
         }
     }
+}
+
+/// The secret that stands at place `number`, counted from 1.
+fn one_of_several(number: usize, text: &str) -> Result<Secret, String> {
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(format!(
+            "entry {number} is empty or holds a space or a character no key has; \
+             separate several by comma or line break"
+        ));
+    }
+    Ok(Secret::new(text))
 }
 
 #[cfg(test)]
@@ -218,6 +256,9 @@ mod tests {
         let error = read::<Vec<Secret>>(Kind::Secrets, "sk-or-v1-aaaa sk-or-v1-bbbb").expect_err("a space");
         assert!(!error.contains("aaaa") && error.contains("entry 1"), "{error}");
         assert!(read::<Vec<Secret>>(Kind::Secrets, " ,\n").is_err());
+        let list = Json::List(vec![Json::Text("a b".into()), Json::Text("ok".into()), Json::Null]);
+        let all = Vec::<Secret>::read_all(&Given::Json(list), &Kind::Secrets).expect_err("two faults");
+        assert_eq!(all.len(), 2, "{all:?}");
         let empty = Given::Json(Json::List(vec![Json::Text(String::new())]));
         assert!(Vec::<Secret>::read(&empty, &Kind::Secrets).is_err());
         assert!(Secret::read(&Given::Json(Json::Number(7.into())), &Kind::Secret).is_err());

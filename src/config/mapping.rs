@@ -3,7 +3,7 @@
 //! Written as `PATTERN=P1,P2`. Providers may be named as OpenRouter shows them (`Google AI
 //! Studio`) or by slug (`google-ai-studio`); requests take slugs (`openrouter-api.md` section 3).
 
-use super::given::{Given, Value, misfit, quote};
+use super::given::{Given, Value, joined, misfit, quote, sorted};
 use super::json::Json;
 use super::table::Kind;
 
@@ -29,29 +29,28 @@ const DISPLAY_NAMES: &[(&str, &str)] = &[
 /// The rules in their order: the first that matches a model wins.
 impl Value for Vec<ProviderRule> {
     fn read(given: &Given, kind: &Kind) -> Result<Vec<ProviderRule>, String> {
-        let rules = match given {
+        Self::read_all(given, kind).map_err(joined)
+    }
+
+    fn read_all(given: &Given, kind: &Kind) -> Result<Vec<ProviderRule>, Vec<String>> {
+        let (rules, mut wrong) = match given {
             Given::Texts(texts) => {
                 let parts = texts.iter().flat_map(|text| text.split([';', '\n'])).map(str::trim);
-                parts.filter(|part| !part.is_empty()).map(from_text).collect::<Result<Vec<_>, _>>()?
+                sorted(parts.filter(|part| !part.is_empty()).map(from_text))
             }
-            Given::Json(Json::Object(members)) => {
-                let rules =
-                    members.iter().map(|(pattern, providers)| rule(pattern, &names(providers, kind)?));
-                rules.collect::<Result<Vec<_>, _>>()?
-            }
-            Given::Json(Json::List(items)) => {
-                let rules = items.iter().map(|item| match item {
-                    Json::Text(text) => from_text(text),
-                    other => Err(misfit(kind, &format!("a list with {} in it", other.describe()))),
-                });
-                rules.collect::<Result<Vec<_>, _>>()?
-            }
-            Given::Json(other) => return Err(misfit(kind, other.describe())),
+            Given::Json(Json::Object(members)) => sorted(members.iter().map(|(pattern, providers)| {
+                let names = names(providers, kind).map_err(|message| vec![message])?;
+                rule(pattern, &names)
+            })),
+            Given::Json(Json::List(items)) => sorted(items.iter().map(|item| match item {
+                Json::Text(text) => from_text(text),
+                other => Err(vec![misfit(kind, &format!("a list with {} in it", other.describe()))]),
+            })),
+            Given::Json(other) => return Err(vec![misfit(kind, other.describe())]),
         };
-        if let Some(twice) = repeated(&rules) {
-            return Err(format!("the pattern {} is given twice; keep one", quote(twice)));
-        }
-        Ok(rules)
+        let twice = repeated(&rules).map(|rule| quote(&rule.pattern));
+        wrong.extend(twice.map(|pattern| format!("the pattern {pattern} is given twice; keep one")));
+        if wrong.is_empty() { Ok(rules) } else { Err(wrong) }
     }
 
     fn show(&self) -> String {
@@ -61,10 +60,10 @@ impl Value for Vec<ProviderRule> {
 }
 
 /// A rule from `PATTERN=P1,P2`. A pattern may hold `=`, a provider never does.
-fn from_text(text: &str) -> Result<ProviderRule, String> {
+fn from_text(text: &str) -> Result<ProviderRule, Vec<String>> {
     let (pattern, providers) = text
         .rsplit_once('=')
-        .ok_or_else(|| format!("{} has no \"=\"; write PATTERN=PROVIDER,PROVIDER", quote(text)))?;
+        .ok_or_else(|| vec![format!("{} has no \"=\"; write PATTERN=PROVIDER,PROVIDER", quote(text))])?;
     rule(pattern, &providers.split(',').collect::<Vec<_>>())
 }
 
@@ -83,32 +82,42 @@ fn names<'a>(providers: &'a Json, kind: &Kind) -> Result<Vec<&'a str>, String> {
     }
 }
 
-fn rule(pattern: &str, names: &[&str]) -> Result<ProviderRule, String> {
+/// The rule of a pattern and the names given for it; else everything that is wrong with them.
+fn rule(pattern: &str, names: &[&str]) -> Result<ProviderRule, Vec<String>> {
     let pattern = pattern.trim();
-    if pattern.is_empty() {
-        return Err("a rule has no pattern before \"=\"".to_owned());
-    }
-    let inner = pattern.strip_prefix('*').unwrap_or(pattern);
-    let inner = inner.strip_suffix('*').unwrap_or(inner);
-    if inner.contains('*') || pattern == "**" {
-        return Err(format!("the pattern {} has a \"*\" that is not at an end", quote(pattern)));
-    }
-    if pattern.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        return Err(format!("the pattern {} holds a space", quote(pattern)));
-    }
-    if names.iter().all(|name| name.trim().is_empty()) {
-        return Err(format!("the pattern {} has no providers", quote(pattern)));
-    }
+    let mut wrong: Vec<String> = fault_of(pattern).into_iter().collect();
     let mut providers = Vec::with_capacity(names.len());
+    if names.iter().all(|name| name.trim().is_empty()) {
+        wrong.push(format!("the pattern {} has no providers", quote(pattern)));
+        return Err(wrong);
+    }
     for name in names {
-        let slug = slug(name.trim()).ok_or_else(|| {
-            format!("{} for the pattern {} is not the name of a provider", quote(name), quote(pattern))
-        })?;
-        if !providers.contains(&slug) {
-            providers.push(slug);
+        match slug(name.trim()) {
+            Some(slug) if providers.contains(&slug) => {}
+            Some(slug) => providers.push(slug),
+            None => wrong.push(format!(
+                "{} for the pattern {} is not the name of a provider",
+                quote(name),
+                quote(pattern)
+            )),
         }
     }
-    Ok(ProviderRule { pattern: pattern.to_owned(), providers })
+    if wrong.is_empty() { Ok(ProviderRule { pattern: pattern.to_owned(), providers }) } else { Err(wrong) }
+}
+
+/// What is wrong with a pattern, if anything.
+fn fault_of(pattern: &str) -> Option<String> {
+    let inner = pattern.strip_prefix('*').unwrap_or(pattern);
+    let inner = inner.strip_suffix('*').unwrap_or(inner);
+    if pattern.is_empty() {
+        Some("a rule has no pattern before \"=\"".to_owned())
+    } else if inner.contains('*') || pattern == "**" {
+        Some(format!("the pattern {} has a \"*\" that is not at an end", quote(pattern)))
+    } else if pattern.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        Some(format!("the pattern {} holds a space", quote(pattern)))
+    } else {
+        None
+    }
 }
 
 /// The slug of a provider named by slug or as OpenRouter shows it; `None` when no provider can
@@ -129,13 +138,11 @@ fn slug(name: &str) -> Option<String> {
     }
 }
 
-fn repeated(rules: &[ProviderRule]) -> Option<&str> {
+/// The rules whose pattern an earlier one has.
+fn repeated(rules: &[ProviderRule]) -> impl Iterator<Item = &ProviderRule> {
     let same = |a: &ProviderRule, b: &ProviderRule| a.pattern.to_lowercase() == b.pattern.to_lowercase();
-    rules
-        .iter()
-        .enumerate()
-        .find(|(index, rule)| rules.iter().take(*index).any(|earlier| same(earlier, rule)))
-        .map(|(_, rule)| rule.pattern.as_str())
+    let earlier = move |index: usize, rule| rules.iter().take(index).any(|earlier| same(earlier, rule));
+    rules.iter().enumerate().filter(move |(index, rule)| earlier(*index, rule)).map(|(_, rule)| rule)
 }
 
 #[cfg(test)]
@@ -209,6 +216,10 @@ mod tests {
             assert!(error.contains(message), "{given}: {error}");
         }
         assert!(json(r#"{"a":["OpenAI"],"a":["Azure"]}"#).is_err());
+        let all =
+            texts(&["gpt-4", "a*b=Open$AI,Gro!q;=OpenAI;c=X;C=Y"]).expect_err("many").split("; ").count();
+        // The message of the first holds one `; ` itself, as does the last.
+        assert_eq!(all, 8);
         for wrong in [r#"{"a":[]}"#, r#"{"a":[1]}"#, r#"{"a":1}"#, "[1]", "true", r#""a=OpenAI""#] {
             assert!(json(wrong).is_err(), "{wrong}");
         }

@@ -12,6 +12,7 @@ pub mod aliases;
 pub mod base_url;
 pub mod database;
 pub mod docs;
+pub mod dotenv;
 pub mod fault;
 pub mod file;
 pub mod given;
@@ -28,6 +29,7 @@ pub mod schema;
 pub mod server;
 pub mod sources;
 pub mod table;
+pub mod usage;
 
 use fault::Faults;
 use reader::{Found, Origin, Reader};
@@ -52,6 +54,8 @@ pub struct Settings {
     pub proxy: proxy::Proxy,
     /// Who may use the data plane.
     pub access: access::Access,
+    /// What is recorded of each request.
+    pub usage: usage::Usage,
     /// How much is logged, and in which form.
     pub log: log::Log,
     origins: Vec<Origin>,
@@ -70,12 +74,19 @@ pub fn load(sources: &Sources) -> Result<Settings, Faults> {
     let openrouter = openrouter::OpenRouter::read(&mut reader);
     let proxy = proxy::Proxy::read(&mut reader);
     let access = access::Access::read(&mut reader, &server);
+    let usage = usage::Usage::read(&mut reader);
     let log = log::Log::read(&mut reader);
     let Found { faults, origins, warnings } = reader.finish();
     if !faults.is_empty() {
         return Err(Faults(faults));
     }
-    Ok(Settings { server, admin, database, openrouter, proxy, access, log, origins, warnings })
+    Ok(Settings { server, admin, database, openrouter, proxy, access, usage, log, origins, warnings })
+}
+
+/// The data plane's part alone, as far as it can be read: so that what its certificate lacks can be
+/// said beside the faults of [`load`].
+pub fn server_of(sources: &Sources) -> server::Server {
+    server::Server::read(&mut Reader::new(sources))
 }
 
 impl Settings {

@@ -10,6 +10,9 @@ use crate::domain::cache_control::CacheControl;
 use crate::domain::strategy::Strategy;
 use std::time::Duration;
 
+/// Proxies between a client and us are patient for 30 seconds or more: half of that (DESIGN section 4).
+const EARLY: Duration = Duration::from_secs(15);
+
 const STRATEGIES: &[&str] = &["round_robin", "least_used", "random", "most_remaining"];
 
 const LOAD_BALANCE_STRATEGY: Row = Row::new(
@@ -64,6 +67,13 @@ const MAX_ATTEMPTS: Row = Row::new(
     "Most attempts upstream for one request that may have cost quota or reached a model.",
 );
 
+const EARLY_HEADERS: Row = Row::new(
+    "proxy.early_headers",
+    Kind::Switch,
+    "false",
+    "Whether a stream's head and keep-alive comments go out after 15 seconds even if no key has answered yet.",
+);
+
 const MAX_TOKENS: Row = Row::new(
     "proxy.max_tokens",
     Kind::Choice(&["auto", "off"]),
@@ -105,6 +115,7 @@ pub(super) const ROWS: &[Row] = &[
     FREE_MINUTE_LIMIT,
     QUEUE_TIMEOUT,
     MAX_ATTEMPTS,
+    EARLY_HEADERS,
     MAX_TOKENS,
     CACHE_CONTROL,
     MODEL_PROVIDER_MAPPING,
@@ -128,6 +139,8 @@ pub struct Proxy {
     pub queue_timeout: Duration,
     /// The most attempts for one request, at least 1.
     pub max_attempts: u32,
+    /// After how long the head of a stream goes out although nothing has come yet; `None`: never.
+    pub early_headers: Option<Duration>,
     /// Whether `max_tokens` is set and corrected.
     pub auto_max_tokens: bool,
     /// Where prompt cache markers go.
@@ -148,6 +161,7 @@ impl Proxy {
             free_minute_limit: reader.optional(&FREE_MINUTE_LIMIT),
             queue_timeout: reader.get(&QUEUE_TIMEOUT),
             max_attempts: reader.get(&MAX_ATTEMPTS),
+            early_headers: reader.get::<bool>(&EARLY_HEADERS).then_some(EARLY),
             auto_max_tokens: reader.get::<MaxTokens>(&MAX_TOKENS) == MaxTokens::Auto,
             cache_control: reader.get(&CACHE_CONTROL),
             model_provider_mapping: reader.get(&MODEL_PROVIDER_MAPPING),

@@ -55,11 +55,14 @@ impl<'a> Reader<'a> {
         let mut chosen = None;
         // The weaker sources are read too: a bad value is a fault even where it is overruled.
         for (source, given) in self.sources.offers(row, &mut self.faults) {
-            match T::read(&given, &row.kind) {
+            match T::read_all(&given, &row.kind) {
                 Ok(value) => {
                     chosen.get_or_insert((value, source));
                 }
-                Err(message) => self.faults.push(Fault::new(row.key, source, message)),
+                Err(messages) => {
+                    let faults = messages.into_iter().map(|message| Fault::new(row.key, &source, message));
+                    self.faults.extend(faults);
+                }
             }
         }
         let chosen = chosen.or_else(|| match row.preset {

@@ -3,11 +3,13 @@
 //! [`Sources::gather`] is the only place in the program that reads the process environment, and
 //! nothing ever writes it. Tests fill [`Sources`] by hand.
 
+use super::dotenv;
 use super::fault::Fault;
 use super::file::{self, ConfigFile};
 use super::given::Given;
 use super::json::Json;
 use super::table::{Kind, Preset, Row, rows};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::ErrorKind;
@@ -71,18 +73,34 @@ impl Sources {
     pub fn gather(flags: BTreeMap<String, Vec<String>>, config: Option<&Path>) -> Sources {
         let mut sources = Sources { flags, ..Sources::default() };
         sources.add_environment(std::env::vars_os());
-        match std::fs::read_to_string(DOTENV_FILE) {
-            Ok(text) => sources.add_dotenv(&text),
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => sources.unreadable(DOTENV_FILE, &error),
+        if let Some(text) = sources.text(Path::new(DOTENV_FILE), true) {
+            sources.add_dotenv(&text);
         }
         let path = config.unwrap_or(Path::new(CONFIG_FILE));
-        match std::fs::read_to_string(path) {
-            Ok(text) => sources.add_file(&path.display().to_string(), &text),
-            Err(error) if error.kind() == ErrorKind::NotFound && config.is_none() => {}
-            Err(error) => sources.unreadable(&path.display().to_string(), &error),
+        if let Some(text) = sources.text(path, config.is_none()) {
+            sources.add_file(&path.display().to_string(), &text);
         }
         sources
+    }
+
+    /// The text of a file; `None` if it cannot be read, which is a fault unless it `may_miss`. What is
+    /// not UTF-8 in it is a fault, but the rest is looked at all the same.
+    fn text(&mut self, path: &Path, may_miss: bool) -> Option<String> {
+        let shown = path.display();
+        match std::fs::read(path) {
+            Ok(bytes) => {
+                let text = String::from_utf8_lossy(&bytes);
+                if matches!(text, Cow::Owned(_)) {
+                    self.faults.push(Fault::new("", shown, "is not valid UTF-8; save it as UTF-8"));
+                }
+                Some(text.into_owned())
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound && may_miss => None,
+            Err(error) => {
+                self.faults.push(Fault::new("", shown, format!("cannot be read: {error}")));
+                None
+            }
+        }
     }
 
     /// Takes in environment variables; one that is ours must be text.
@@ -105,23 +123,9 @@ impl Sources {
 
     /// Takes in the text of a `.env` file.
     pub fn add_dotenv(&mut self, text: &str) {
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        for item in dotenvy::Iter::new(text.as_bytes()) {
-            match item {
-                Ok((name, value)) => match self.dotenv.insert(name.clone(), value.clone()) {
-                    Some(earlier) if earlier != value => {
-                        let message = format!("{name} is given twice with different values; keep one");
-                        self.faults.push(Fault::new("", DOTENV_FILE, message));
-                    }
-                    _ => {}
-                },
-                Err(error) => {
-                    let place = broken_line(text, &error).map(|line| format!("line {line} "));
-                    let message = format!("{}is not NAME=value", place.unwrap_or_default());
-                    self.faults.push(Fault::new("", DOTENV_FILE, message));
-                }
-            }
-        }
+        let (variables, faults) = dotenv::parse(text);
+        self.dotenv = variables;
+        self.faults.extend(faults);
     }
 
     /// Takes in the text of the configuration file at `path`.
@@ -131,10 +135,6 @@ impl Sources {
         self.faults.extend(faults);
     }
 
-    fn unreadable(&mut self, path: &str, error: &std::io::Error) {
-        self.faults.push(Fault::new("", path, format!("cannot be read: {error}")));
-    }
-
     /// What each source gives for `row`, the strongest first.
     pub fn offers(&self, row: &'static Row, faults: &mut Vec<Fault>) -> Vec<(Source, Given)> {
         let mut offers = Vec::new();
@@ -142,10 +142,13 @@ impl Sources {
             && let Some(texts) = self.flags.get(flag.name)
         {
             let source = Source::Flag(flag.name);
-            if texts.iter().any(|text| text.trim().is_empty()) && row.kind != Kind::Header {
+            let is_empty = |text: &&String| text.trim().is_empty() && row.kind != Kind::Header;
+            let given: Vec<String> = texts.iter().filter(|text| !is_empty(text)).cloned().collect();
+            if given.len() < texts.len() {
                 faults.push(empty(row, &source));
-            } else {
-                offers.push((source, Given::Texts(texts.clone())));
+            }
+            if !given.is_empty() {
+                offers.push((source, Given::Texts(given)));
             }
         }
         offers.extend(from_variables(row, &self.environment, Source::Environment, faults));
@@ -224,14 +227,6 @@ fn empty(row: &Row, source: &Source) -> Fault {
     Fault::new(row.key, source, "is set but empty; give it a value or leave it out")
 }
 
-/// The number of the line that dotenvy could not read. Its own message would repeat the line,
-/// which may hold a secret.
-fn broken_line(text: &str, error: &dotenvy::Error) -> Option<usize> {
-    let dotenvy::Error::LineParse(broken, _) = error else { return None };
-    let start = broken.lines().next()?.trim();
-    text.lines().position(|line| line.contains(start)).map(|index| index + 1)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -255,14 +250,5 @@ mod tests {
         sources.add_environment([("PORT".into(), broken()), ("THEIRS".into(), broken())].into_iter());
         let faults: Vec<String> = sources.faults.iter().map(ToString::to_string).collect();
         assert_eq!(faults, ["server.port (environment variable PORT): is not valid UTF-8"]);
-    }
-
-    #[test]
-    fn broken_lines_are_counted_and_not_repeated() {
-        let mut sources = Sources::default();
-        sources.add_dotenv("A=1\n\n# fine\nhunter2 hunter2\nB=\"hunter2\nC=3\n");
-        let faults: Vec<String> = sources.faults.iter().map(ToString::to_string).collect();
-        assert_eq!(faults, [".env: line 4 is not NAME=value", ".env: line 5 is not NAME=value"]);
-        assert_eq!(sources.dotenv.get("A").map(String::as_str), Some("1"));
     }
 }

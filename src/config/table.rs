@@ -3,7 +3,7 @@
 //! Reading, `--help`, `config schema`, the README's table, `.env.example` and
 //! `config.example.json` all come from these rows; none of them repeats a name or a default.
 
-use super::{access, admin, database, log, openrouter, proxy, server};
+use super::{access, admin, database, log, openrouter, proxy, server, usage};
 
 /// One setting.
 #[derive(Debug, Clone, Copy)]
@@ -201,9 +201,18 @@ impl Row {
 
 /// Every setting, in the order in which people read them.
 pub fn rows() -> impl Iterator<Item = &'static Row> {
-    [server::ROWS, admin::ROWS, database::ROWS, openrouter::ROWS, proxy::ROWS, access::ROWS, log::ROWS]
-        .into_iter()
-        .flatten()
+    [
+        server::ROWS,
+        admin::ROWS,
+        database::ROWS,
+        openrouter::ROWS,
+        proxy::ROWS,
+        access::ROWS,
+        usage::ROWS,
+        log::ROWS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// The sections with what each is about, in the order of [`rows`].
@@ -214,6 +223,7 @@ pub const SECTIONS: &[(&str, &str)] = &[
     ("openrouter", "OpenRouter: the upstream"),
     ("proxy", "What is done with a request"),
     ("access", "Who may use the data plane"),
+    ("usage", "What is recorded of each request"),
     ("log", "Log"),
 ];
 

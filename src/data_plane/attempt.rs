@@ -115,11 +115,10 @@ async fn whole(answer: Answer, dialect: Dialect, deadlines: Deadlines) -> Result
     let declared = answer.declared_length();
     let body = answer.body.whole(declared, WHOLE_LIMIT, deadlines.idle, deadlines.answer).await?;
     // awc reports a cut as an end (stack facts A1): only what parses is whole.
-    match watch::whole(dialect, &body) {
-        None => Err(Setback::Broken(TransportFault::Cut)),
-        Some((_, Some(error))) => Err(Setback::Refused(Refusal::in_band(error))),
-        Some((seen, None)) if seen.is_empty_finish() => Err(empty()),
-        Some((seen, None)) => Ok(Begun::Whole { headers: answer.headers, body, seen }),
+    match watch::whole(dialect, &body)? {
+        (_, Some(error)) => Err(Setback::Refused(Refusal::in_band(error))),
+        (seen, None) if seen.is_empty_finish() => Err(empty()),
+        (seen, None) => Ok(Begun::Whole { headers: answer.headers, body, seen }),
     }
 }
 
@@ -127,11 +126,16 @@ async fn opening(answer: Answer, dialect: Dialect, deadlines: Deadlines) -> Resu
     let mut body = answer.body;
     let mut splitter = Splitter::default();
     let mut watch = Watch::new(dialect);
+    if let Some(id) = answer.headers.get("x-generation-id").and_then(|id| id.to_str().ok()) {
+        watch.named(id);
+    }
     let (mut events, mut held): (Vec<Bytes>, usize) = (Vec::new(), 0);
+    let mut ended = TransportFault::NoAnswer;
     loop {
         let Some(chunk) = body.chunk(deadlines.idle, deadlines.answer).await? else {
-            return Err(Setback::Broken(TransportFault::Cut));
+            return Err(Setback::Broken(ended));
         };
+        ended = TransportFault::Cut;
         let mut fresh = Vec::new();
         splitter.feed(chunk, &mut fresh).map_err(|_| TransportFault::TooLarge)?;
         let mut fresh = fresh.into_iter();

@@ -1,6 +1,7 @@
 //! How a stream that broke off ends for the client: one well-formed error event, then the end marker,
 //! never a silent stop (DESIGN section 4; the unified form of OpenRouter's streaming errors).
 
+use super::errors::{ApiError, Kind};
 use crate::domain::dialect::Dialect;
 use crate::upstream::watch::Seen;
 use bytes::Bytes;
@@ -21,11 +22,18 @@ pub fn broken(dialect: Dialect, seen: &Seen, code: u16, why: &str) -> Bytes {
             format!("data: {event}\n\ndata: [DONE]\n\n")
         }
         Dialect::Messages => {
-            let error = json!({"type": "error", "error": {"type": "api_error", "message": why}});
+            let kind = Kind::of_status(code).anthropic();
+            let error = json!({"type": "error", "error": {"type": kind, "message": why}});
             format!("event: error\ndata: {error}\n\n")
         }
     };
     Bytes::from(text)
+}
+
+/// All the events of a stream of `dialect` whose head left before it was known that `error` is the
+/// answer.
+pub fn refused(dialect: Dialect, error: &ApiError) -> Bytes {
+    broken(dialect, &Seen::default(), error.status, &error.message)
 }
 
 /// What ends a stream that already carried its error event.
@@ -47,7 +55,7 @@ fn chat_chunk(dialect: Dialect, seen: &Seen, code: u16, why: &str) -> Value {
         "object": object,
         "model": seen.model,
         "provider": seen.provider,
-        "error": {"code": code, "message": why, "type": "upstream_error", "param": null},
+        "error": {"code": code, "message": why, "type": Kind::of_status(code).word(), "param": null},
         "choices": [choice],
     })
 }

@@ -38,7 +38,8 @@ pub enum Kind {
 }
 
 impl Kind {
-    fn word(self) -> &'static str {
+    /// The word in `error.type`.
+    pub fn word(self) -> &'static str {
         match self {
             Kind::InvalidRequest => "invalid_request_error",
             Kind::Authentication => "authentication_error",
@@ -53,7 +54,7 @@ impl Kind {
     }
 
     /// The word that Anthropic's SDKs know.
-    fn anthropic(self) -> &'static str {
+    pub fn anthropic(self) -> &'static str {
         match self {
             Kind::Upstream | Kind::Internal => "api_error",
             other => other.word(),

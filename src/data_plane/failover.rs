@@ -120,7 +120,7 @@ pub async fn serve_with(
 ) -> Result<Served, ApiError> {
     let mut via = Via::Kept;
     loop {
-        record.own_attempt();
+        record.own_attempt(key);
         match send(plane, errand, key, via).await {
             Ok(begun) => return Ok(Served { lease: None, begun }),
             Err(Setback::Broken(TransportFault::NoHead)) if via == Via::Kept => via = Via::Fresh,

@@ -8,6 +8,8 @@ mod admission;
 mod aside;
 mod attempt;
 mod body;
+mod cors;
+mod early;
 mod ending;
 mod errors;
 mod failover;
@@ -28,6 +30,7 @@ pub use outer::guard;
 pub use routes::configure;
 
 use crate::catalog::CatalogHandle;
+use crate::domain::ids::RequestIds;
 use crate::domain::time::Clock;
 use crate::keypool::KeyPoolHandle;
 use crate::shape::free_rule::FreeRule;
@@ -49,6 +52,8 @@ pub struct Options {
     pub body_timeout: Duration,
     /// The most attempts that may have cost quota or reached a model.
     pub max_attempts: u32,
+    /// After this long the head of a stream goes out although nothing has come yet; `None`: never.
+    pub early_headers: Option<Duration>,
     /// Whether the turns of one conversation prefer one account.
     pub session_affinity: bool,
     /// How long a request may wait for a key whose limit resets by then.
@@ -81,6 +86,8 @@ pub struct Shared {
     pub usage: UsageHandle,
     /// The time.
     pub clock: Clock,
+    /// Names for requests.
+    pub ids: RequestIds,
 }
 
 /// What one worker thread holds: the shared parts and a client of its own, since awc's cannot cross

@@ -5,6 +5,8 @@ use super::access::Admitted;
 use super::errors::{ApiError, Kind};
 use super::outer::request_id;
 use crate::domain::model::{Catalog, Model};
+use crate::shape::alias::Aliases;
+use crate::shape::body::Document;
 use actix_web::http::header;
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
@@ -36,7 +38,9 @@ pub async fn list(request: HttpRequest, plane: Data<Plane>) -> HttpResponse {
     if catalog.is_empty() {
         return no_list().response(None, &request_id(&request).to_string());
     }
-    let (body, etag) = plane.models.list(&catalog, only_free(&plane, &admitted));
+    let offer =
+        Offer { catalog: &catalog, aliases: &plane.shaping.aliases, only_free: only_free(&plane, &admitted) };
+    let (body, etag) = plane.models.list(&offer);
     let known = request.headers().get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
     let is_known = |one: &str| one == "*" || one.trim_start_matches("W/") == etag;
     if known.is_some_and(|known| known.split(',').map(str::trim).any(is_known)) {
@@ -56,11 +60,12 @@ pub async fn one(request: HttpRequest, id: Path<String>, plane: Data<Plane>) -> 
         Err(error) => return error.response(None, &request_id),
     };
     let catalog = plane.catalog.get();
-    let only_free = only_free(&plane, &admitted);
-    match catalog.get(&id).filter(|model| model.free || !only_free) {
-        Some(model) => HttpResponse::Ok()
-            .insert_header((header::CONTENT_TYPE, "application/json"))
-            .body(in_openai_shape(model)),
+    let offer =
+        Offer { catalog: &catalog, aliases: &plane.shaping.aliases, only_free: only_free(&plane, &admitted) };
+    match offer.entry(&id) {
+        Some(entry) => {
+            HttpResponse::Ok().insert_header((header::CONTENT_TYPE, "application/json")).body(entry)
+        }
         None if catalog.is_empty() => no_list().response(None, &request_id),
         None => {
             let message = "no such model is on offer here; `GET /v1/models` lists them";
@@ -84,37 +89,73 @@ fn no_list() -> ApiError {
 
 impl Cache {
     /// The body and its entity tag.
-    fn list(&self, catalog: &Arc<Catalog>, only_free: bool) -> (Bytes, String) {
+    fn list(&self, offer: &Offer<'_>) -> (Bytes, String) {
         let mut cached = self.0.borrow_mut();
         let current = cached.as_ref().filter(|built| {
-            built.only_free == only_free && std::ptr::eq(built.of.as_ptr(), Arc::as_ptr(catalog))
+            built.only_free == offer.only_free && std::ptr::eq(built.of.as_ptr(), Arc::as_ptr(offer.catalog))
         });
         if let Some(built) = current {
             return (built.body.clone(), built.etag.clone());
         }
-        let body = Bytes::from(render(catalog, only_free));
+        let body = Bytes::from(offer.list());
         let hash = openssl::sha::sha256(&body);
         let mut etag = String::from("\"");
         for byte in hash.iter().take(12) {
             let _ = write!(etag, "{byte:02x}");
         }
         etag.push('"');
-        *cached =
-            Some(Built { of: Arc::downgrade(catalog), only_free, body: body.clone(), etag: etag.clone() });
+        *cached = Some(Built {
+            of: Arc::downgrade(offer.catalog),
+            only_free: offer.only_free,
+            body: body.clone(),
+            etag: etag.clone(),
+        });
         (body, etag)
     }
 }
 
-/// OpenRouter's SDK needs `total_count` and `links` beside OpenAI's two members.
-fn render(catalog: &Catalog, only_free: bool) -> String {
-    let models: Vec<String> = catalog
-        .all()
-        .iter()
-        .filter(|model| model.free || !only_free)
-        .map(|model| in_openai_shape(model))
-        .collect();
-    let (count, data) = (models.len(), models.join(","));
-    format!("{{\"object\":\"list\",\"data\":[{data}],\"total_count\":{count},\"links\":{{\"next\":null}}}}")
+/// What a client may use: models, and the operator's aliases for them, which never change.
+struct Offer<'o> {
+    catalog: &'o Arc<Catalog>,
+    aliases: &'o Aliases,
+    only_free: bool,
+}
+
+impl Offer<'_> {
+    fn may_use(&self, model: &Model) -> bool {
+        model.free || !self.only_free
+    }
+
+    /// The whole list, aliases last. OpenRouter's SDK needs `total_count` and `links` beside OpenAI's
+    /// two members.
+    fn list(&self) -> String {
+        let own = self.catalog.all().iter().filter(|model| !self.aliases.contains(&model.id));
+        let own = own.filter(|model| self.may_use(model)).map(|model| in_openai_shape(model));
+        let entries: Vec<String> =
+            own.chain(self.aliases.names().filter_map(|alias| self.alias(alias))).collect();
+        let (count, data) = (entries.len(), entries.join(","));
+        format!(
+            "{{\"object\":\"list\",\"data\":[{data}],\"total_count\":{count},\"links\":{{\"next\":null}}}}"
+        )
+    }
+
+    /// One model, or alias, by its id.
+    fn entry(&self, id: &str) -> Option<String> {
+        if self.aliases.contains(id) {
+            return self.alias(id);
+        }
+        self.catalog.get(id).filter(|model| self.may_use(model)).map(|model| in_openai_shape(model))
+    }
+
+    /// An alias: the entry of the first of its models that may be used, under its own name.
+    fn alias(&self, alias: &str) -> Option<String> {
+        let models = self.aliases.resolve(alias);
+        let first = models.iter().filter_map(|id| self.catalog.get(id)).find(|model| self.may_use(model))?;
+        let mut entry = Document::parse(Bytes::copy_from_slice(in_openai_shape(first).as_bytes())).ok()?;
+        entry.set("id", Value::from(alias).to_string());
+        entry.set("owned_by", format!("\"{}\"", env!("CARGO_PKG_NAME")));
+        String::from_utf8(entry.finish().to_bytes().to_vec()).ok()
+    }
 }
 
 /// The upstream's own object, byte for byte, with the members that OpenAI's SDKs expect before it.
@@ -155,10 +196,19 @@ mod tests {
         };
         let paid = Model { id: "c/d".to_owned(), free: false, ..model.clone() };
         let catalog = Arc::new(Catalog::new(vec![Arc::new(model), Arc::new(paid)], None));
+        let models = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+        let aliases = Aliases::new([
+            ("fast".to_owned(), models(&["c/d", "gone", "a/b:free"])),
+            ("paid".to_owned(), models(&["c/d"])),
+        ])
+        .expect("aliases");
+        let offer = |only_free| Offer { catalog: &catalog, aliases: &aliases, only_free };
         let cache = Cache::default();
-        let (body, etag) = cache.list(&catalog, true);
-        let expected = r#"{"object":"list","data":[{"object":"model","owned_by":"a","id":"a/b:free","created":7,"pricing":{"prompt":"0.000"}}],"total_count":1,"links":{"next":null}}"#;
+        let (body, etag) = cache.list(&offer(true));
+        let expected = r#"{"object":"list","data":[{"object":"model","owned_by":"a","id":"a/b:free","created":7,"pricing":{"prompt":"0.000"}},{"object":"model","owned_by":"openrouter-proxy","id":"fast","created":7,"pricing":{"prompt":"0.000"}}],"total_count":2,"links":{"next":null}}"#;
         assert_eq!(body, expected);
-        assert_eq!(cache.list(&catalog, true), (body, etag));
+        assert_eq!(cache.list(&offer(true)), (body, etag));
+        assert_eq!((offer(true).entry("paid"), offer(true).entry("c/d")), (None, None));
+        assert!(offer(false).entry("paid").is_some_and(|entry| entry.contains("\"id\":\"paid\"")));
     }
 }

@@ -1,12 +1,14 @@
-//! Around every route: a request id on each answer, and a panic becomes a 500 instead of silence
-//! (stack facts B11).
+//! Around every route: a request id on each answer, who may read it, how it ends for old clients; and
+//! a panic becomes a 500 instead of silence (stack facts B11).
 
 use super::Plane;
+use super::cors::Grant;
 use super::errors::{ApiError, Kind};
 use crate::domain::ids::RequestId;
-use actix_web::body::{BoxBody, MessageBody};
+use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::{ConnectionType, Version};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, ResponseError};
@@ -18,13 +20,42 @@ pub async fn guard(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let at = request.app_data::<Data<Plane>>().map(|plane| plane.clock.now());
-    let id = RequestId::new(at.unwrap_or(crate::domain::time::Timestamp::from_millis(0)));
+    let id = request.app_data::<Data<Plane>>().map(|plane| plane.ids.next(plane.clock.now()));
+    let id = id.unwrap_or_else(nameless);
     request.extensions_mut().insert(id);
+    let grant = request.app_data::<Data<Plane>>().map(|plane| Grant::of(&plane.access, request.headers()));
+    let said = Said { id, grant: grant.unwrap_or(Grant::None) };
+    let version = request.version();
     let served = AssertUnwindSafe(next.call(request)).catch_unwind().await;
-    let mut response = served.unwrap_or_else(|_| Err(Panicked(id).into()))?.map_into_boxed_body();
-    response.headers_mut().insert(REQUEST_ID, header_value(id));
+    let served = served.unwrap_or_else(|_| Err(Panicked(said.clone()).into()));
+    let mut response = served?.map_into_boxed_body();
+    said.on(response.headers_mut());
+    if version < Version::HTTP_11 {
+        unchunked(response.response_mut());
+    }
     Ok(response)
+}
+
+/// Clients of HTTP/1.0 know no chunks (RFC 9112, 6.1): for them a stream ends with the connection.
+fn unchunked(response: &mut HttpResponse<BoxBody>) {
+    if response.body().size() == BodySize::Stream {
+        response.head_mut().no_chunking(true);
+        response.head_mut().set_connection_type(ConnectionType::Close);
+    }
+}
+
+/// What every answer says.
+#[derive(Debug, Clone)]
+struct Said {
+    id: RequestId,
+    grant: Grant,
+}
+
+impl Said {
+    fn on(&self, answer: &mut HeaderMap) {
+        answer.insert(REQUEST_ID, header_value(self.id));
+        self.grant.tell(answer);
+    }
 }
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -36,15 +67,16 @@ fn header_value(id: RequestId) -> HeaderValue {
 /// A handler panicked while it served this request.
 #[derive(Debug, thiserror::Error)]
 #[error("a handler panicked")]
-struct Panicked(RequestId);
+struct Panicked(Said);
 
 impl ResponseError for Panicked {
     fn error_response(&self) -> HttpResponse {
-        log::error!("request {}: a handler panicked", self.0);
+        let Panicked(said) = self;
+        log::error!("request {}: a handler panicked", said.id);
         let message = "this proxy failed; tell its operator the request id";
         let error = ApiError::new(500, Kind::Internal, "internal_error", message);
-        let mut response = error.response(None, &self.0.to_string());
-        response.headers_mut().insert(REQUEST_ID, header_value(self.0));
+        let mut response = error.response(None, &said.id.to_string());
+        said.on(response.headers_mut());
         response
     }
 }
@@ -52,7 +84,12 @@ impl ResponseError for Panicked {
 /// The id that [`guard`] gave this request.
 pub fn request_id(request: &HttpRequest) -> RequestId {
     let given = request.extensions().get::<RequestId>().copied();
-    given.unwrap_or_else(|| RequestId::new(crate::domain::time::Timestamp::from_millis(0)))
+    given.unwrap_or_else(nameless)
+}
+
+/// For what reaches no plane, which no set-up of ours allows.
+fn nameless() -> RequestId {
+    RequestId::new(crate::domain::time::Timestamp::from_millis(0))
 }
 
 #[cfg(test)]

@@ -3,11 +3,14 @@
 use super::errors::ApiError;
 use crate::domain::dialect::Dialect;
 use crate::domain::ids::RequestId;
+use crate::domain::secret::Secret;
 use crate::domain::time::Clock;
 use crate::domain::usage::{Client, Outcome, UsageRow};
 use crate::keypool::Lease;
 use crate::upstream::watch::Seen;
-use crate::usage::UsageHandle;
+use crate::usage::{Cancelled, UsageHandle};
+use std::cell::Cell;
+use std::rc::Rc;
 use std::time::Duration;
 
 /// The status of a request whose client left before it was sent any.
@@ -16,9 +19,22 @@ const CLIENT_LEFT: u16 = 499;
 /// Holds the row until the request ends. Dropped before it was finished, it says that the client left.
 pub struct Record {
     row: Option<UsageRow>,
+    key: Option<Secret>,
+    head: HeadSent,
     began: Duration,
     clock: Clock,
     usage: UsageHandle,
+}
+
+/// Tells a record, wherever it is, that the head of a stream has left before its content.
+#[derive(Debug, Clone, Default)]
+pub struct HeadSent(Rc<Cell<bool>>);
+
+impl HeadSent {
+    /// It has left, with status 200.
+    pub fn tell(&self) {
+        self.0.set(true);
+    }
 }
 
 impl Record {
@@ -27,10 +43,17 @@ impl Record {
         let endpoint = dialect.path().trim_start_matches('/');
         Record {
             row: Some(UsageRow::begin(id, clock.now(), endpoint)),
+            key: None,
+            head: HeadSent::default(),
             began: clock.elapsed(),
             clock: clock.clone(),
             usage: usage.clone(),
         }
+    }
+
+    /// For whoever sends the head of a stream while the record is out of reach.
+    pub fn head_sent(&self) -> HeadSent {
+        self.head.clone()
     }
 
     fn note(&mut self, change: impl FnOnce(&mut UsageRow)) {
@@ -58,6 +81,7 @@ impl Record {
 
     /// An attempt is sent with this key.
     pub fn attempt(&mut self, lease: &Lease) {
+        self.key = Some(lease.secret.clone());
         self.note(|row| {
             row.attempts += 1;
             row.key_id = Some(lease.key);
@@ -67,7 +91,8 @@ impl Record {
     }
 
     /// An attempt is sent with the client's own key.
-    pub fn own_attempt(&mut self) {
+    pub fn own_attempt(&mut self, key: &Secret) {
+        self.key = Some(key.clone());
         self.note(|row| row.attempts += 1);
     }
 
@@ -126,8 +151,26 @@ impl Record {
             row.outcome = outcome.word().to_owned();
             row.error_kind = error_kind.map(str::to_owned);
             row.duration_ms = elapsed;
+            if self.head.0.get() {
+                row.status = 200;
+            }
+            let cancelled = (outcome == Outcome::Cancelled).then(|| self.cancelled(&row)).flatten();
             self.usage.record(row);
+            if let Some(cancelled) = cancelled {
+                self.usage.complete(cancelled);
+            }
         }
+    }
+}
+
+impl Record {
+    /// What the upstream can be asked about later, if it named the generation.
+    fn cancelled(&self, row: &UsageRow) -> Option<Cancelled> {
+        Some(Cancelled {
+            request_id: row.request_id.clone(),
+            generation_id: row.generation_id.clone()?,
+            key: self.key.clone()?,
+        })
     }
 }
 

@@ -5,6 +5,7 @@
 
 use super::admission::Place;
 use super::attempt::{Begun, Opening};
+use super::errors::{ApiError, Kind};
 use super::failover::Served;
 use super::patience::{Broken, Patience};
 use super::record::Record;
@@ -16,9 +17,9 @@ use crate::upstream::client::AnswerBody;
 use crate::upstream::fault::TransportFault;
 use crate::upstream::sse::{self, Splitter};
 use crate::upstream::watch::{Sight, Watch};
-use actix_web::HttpResponse;
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::{HttpResponse, HttpResponseBuilder};
 use bytes::Bytes;
 use serde_json::Value;
 use std::collections::VecDeque;
@@ -64,13 +65,48 @@ pub fn respond(answer: Answer, mut record: Record, plane: &Plane) -> HttpRespons
         }
         Begun::Stream(opening) => {
             copy_headers(&opening.headers, &mut response);
-            response
-                .insert_header((header::CONTENT_TYPE, "text/event-stream"))
-                .insert_header((header::CACHE_CONTROL, "no-cache, no-transform"))
-                .insert_header(("x-accel-buffering", "no"));
-            response.body(Relay::new(opening, dialect, lease, record, place, plane))
+            as_stream(&mut response).body(Relay::new(opening, dialect, lease, record, place, plane))
         }
     }
+}
+
+/// The body alone, for a client that has the head of a stream already.
+///
+/// Errors: the upstream answered without a stream, which such a client could not read; its record
+/// is finished.
+pub fn follow(answer: Answer, mut record: Record, plane: &Plane) -> Result<Relay, ApiError> {
+    let Answer { served: Served { lease, begun }, dialect, place, .. } = answer;
+    match begun {
+        Begun::Stream(opening) => {
+            record.first_content(200);
+            Ok(Relay::new(opening, dialect, lease, record, place, plane))
+        }
+        Begun::Whole { seen, .. } => {
+            record.seen(&seen);
+            if let Some(lease) = lease {
+                lease.settle(Ending::Success);
+            }
+            let message = "the upstream answered without a stream; ask again without \"stream\": true";
+            let error = ApiError::new(502, Kind::Upstream, "not_a_stream", message);
+            let error = ApiError { from_upstream: true, ..error };
+            record.refuse(&error);
+            Err(error)
+        }
+    }
+}
+
+/// The head of a stream of events.
+pub fn stream_head() -> HttpResponseBuilder {
+    let mut response = HttpResponse::Ok();
+    as_stream(&mut response);
+    response
+}
+
+fn as_stream(response: &mut HttpResponseBuilder) -> &mut HttpResponseBuilder {
+    response
+        .insert_header((header::CONTENT_TYPE, "text/event-stream"))
+        .insert_header((header::CACHE_CONTROL, "no-cache, no-transform"))
+        .insert_header(("x-accel-buffering", "no"))
 }
 
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-proxy-attempts");
@@ -80,7 +116,7 @@ pub fn tell_attempts(attempts: u32, headers: &mut HeaderMap) {
     headers.insert(ATTEMPTS, HeaderValue::from(attempts));
 }
 
-fn copy_headers(upstream: &HeaderMap, response: &mut actix_web::HttpResponseBuilder) {
+fn copy_headers(upstream: &HeaderMap, response: &mut HttpResponseBuilder) {
     for (name, value) in headers::to_client(upstream) {
         response.insert_header((name, value));
     }
@@ -121,8 +157,8 @@ enum Phase {
     Over,
 }
 
-/// A stream of events on its way to the client.
-struct Relay {
+/// A stream of events on its way to the client; settles the lease and finishes the record.
+pub struct Relay {
     upstream: Option<AnswerBody>,
     splitter: Splitter,
     watch: Watch,
@@ -236,18 +272,7 @@ impl Relay {
     /// The upstream ended. Whether that was the end of the answer, only its content tells (A1).
     fn upstream_ended(&mut self) {
         match self.phase {
-            Phase::Open => {
-                let rest = std::mem::take(&mut self.splitter).into_rest();
-                // Cut behind the marker's own line, the stream was whole (DESIGN section 8).
-                if self.dialect != Dialect::Messages && is_end_marker(&rest) {
-                    self.ready.push_back(Bytes::from_static(ending::DONE));
-                    self.complete();
-                    self.phase = Phase::Over;
-                    self.upstream = None;
-                } else {
-                    self.break_off(Broken::Upstream(TransportFault::Cut));
-                }
-            }
+            Phase::Open => self.break_off(Broken::Upstream(TransportFault::Cut)),
             Phase::Failed => self.over(),
             Phase::Done | Phase::Over => {
                 self.phase = Phase::Over;
@@ -260,6 +285,15 @@ impl Relay {
     fn break_off(&mut self, why: Broken) {
         match self.phase {
             Phase::Open => {
+                let rest = std::mem::take(&mut self.splitter).into_rest();
+                // Broken off behind the marker's own line, the stream was whole.
+                if self.dialect != Dialect::Messages && is_end_marker(&rest) {
+                    self.ready.push_back(Bytes::from_static(ending::DONE));
+                    self.complete();
+                    self.phase = Phase::Over;
+                    self.upstream = None;
+                    return;
+                }
                 let (code, message) = (why.code(), why.message());
                 self.ready.push_back(ending::broken(self.dialect, self.watch.seen(), code, &message));
                 self.settle(why.ending());

@@ -6,6 +6,7 @@
 
 use super::Plane;
 use super::access::Admitted;
+use super::admission::{Memory, Place};
 use super::body::Bounds;
 use super::errors::{ApiError, Kind};
 use super::failover::{self, Errand, Failure, Served};
@@ -13,8 +14,9 @@ use super::outer::request_id;
 use super::patience::Broken;
 use super::record::Record;
 use super::shaping::bad_body;
-use super::{aside, body, headers, relay};
+use super::{aside, body, early, headers, relay};
 use crate::domain::dialect::Dialect;
+use crate::domain::ids::RequestId;
 use crate::domain::model::Catalog;
 use crate::domain::time::Timestamp;
 use crate::keypool::Conversation;
@@ -29,7 +31,7 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
 use std::time::Duration;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 /// `POST /v1/chat/completions`.
 pub async fn chat(request: HttpRequest, payload: Payload, plane: Data<Plane>) -> HttpResponse {
@@ -56,15 +58,47 @@ pub async fn messages(request: HttpRequest, payload: Payload, plane: Data<Plane>
     serve(Dialect::Messages, &request, payload, &plane).await
 }
 
-async fn serve(dialect: Dialect, request: &HttpRequest, payload: Payload, plane: &Plane) -> HttpResponse {
+/// What became of a request, and its record, which is still to be finished.
+pub struct Sought {
+    /// The answer, or what the client is told instead.
+    pub found: Result<relay::Answer, ApiError>,
+    /// The record.
+    pub record: Record,
+}
+
+async fn serve(
+    dialect: Dialect,
+    request: &HttpRequest,
+    payload: Payload,
+    plane: &Data<Plane>,
+) -> HttpResponse {
     let id = request_id(request);
     let mut record = Record::begin(id, dialect, &plane.clock, &plane.usage);
-    let answered = tokio::select! {
+    let taken_in = tokio::select! {
         biased;
-        answered = answer(dialect, request, payload, plane, &mut record) => answered,
+        taken_in = take_in(dialect, request, payload, plane, &mut record) => taken_in,
         () = plane.gate.ended() => Err(stopping()),
     };
-    match answered {
+    let wish = match taken_in {
+        Ok(wish) => wish,
+        Err(error) => return respond(Sought { found: Err(error), record }, dialect, id, plane),
+    };
+    let Some(held_back) = plane.options.early_headers.filter(|_| wish.wants_a_stream()) else {
+        return respond(wish.seek(record).await, dialect, id, plane);
+    };
+    let head = record.head_sent();
+    let mut search: early::Search = Box::pin(wish.seek(record));
+    match timeout(held_back, &mut search).await {
+        Ok(sought) => respond(sought, dialect, id, plane),
+        Err(_) => {
+            head.tell();
+            early::respond(search, dialect, held_back, plane.clone())
+        }
+    }
+}
+
+fn respond(Sought { found, record }: Sought, dialect: Dialect, id: RequestId, plane: &Plane) -> HttpResponse {
+    match found {
         Ok(answer) => relay::respond(answer, record, plane),
         Err(error) => {
             let mut response = error.response(Some(dialect), &id.to_string());
@@ -79,20 +113,20 @@ fn stopping() -> ApiError {
     ApiError::new(503, Kind::Overloaded, Broken::Stopping.word(), Broken::Stopping.message())
 }
 
-async fn answer(
+/// Access and body: all that needs the request itself.
+async fn take_in(
     dialect: Dialect,
     request: &HttpRequest,
     payload: Payload,
-    plane: &Plane,
+    plane: &Data<Plane>,
     record: &mut Record,
-) -> Result<relay::Answer, ApiError> {
+) -> Result<Wish, ApiError> {
     let place = plane.gate.enter()?;
     refuse_if_rows_pile_up(plane)?;
     let admitted = plane.access.check(request.headers()).await?;
     refuse_pooled_key(&admitted, plane)?;
     record.client(&admitted.client);
     let bounds = Bounds { limit: plane.options.max_body_bytes, timeout: plane.options.body_timeout };
-    // Held until an answer has begun or nothing helped: the body is not needed after that.
     let mut memory = plane.gate.memory();
     let bytes = body::read(request, payload, bounds, &mut memory).await?;
     let (document, turn) = document(bytes, dialect, record).await?;
@@ -104,18 +138,11 @@ async fn answer(
         body: Vec::new(),
         head_timeout: plane.options.first_byte_timeout,
     };
-    let wish = Wish {
-        plane,
-        dialect,
-        document,
-        admitted,
-        call,
-        turn: turn.filter(|_| plane.options.session_affinity),
-        until: Instant::now() + plane.options.request_timeout,
-        wait_until: plane.clock.now().after(plane.options.queue_timeout),
-    };
-    let (served, model) = wish.fulfil(record).await?;
-    Ok(relay::Answer { served, dialect, model, place })
+    let wait_until = plane.clock.now().after(plane.options.queue_timeout);
+    let until = Instant::now() + plane.options.request_timeout;
+    let turn = turn.filter(|_| plane.options.session_affinity);
+    let plane = plane.clone();
+    Ok(Wish { plane, dialect, document, admitted, call, turn, until, wait_until, place, _memory: memory })
 }
 
 /// The body as a document that its endpoint can take, and its turn in a conversation.
@@ -137,9 +164,9 @@ async fn document(
     Ok((document, turn))
 }
 
-/// What an admitted client asks for.
-struct Wish<'a> {
-    plane: &'a Plane,
+/// What an admitted client asks for. Owns all it needs: the search may outlive the handler.
+struct Wish {
+    plane: Data<Plane>,
     dialect: Dialect,
     document: Document,
     admitted: Admitted,
@@ -147,9 +174,28 @@ struct Wish<'a> {
     turn: Option<Turn>,
     until: Instant,
     wait_until: Timestamp,
+    place: Place,
+    /// What its body takes, held until an answer has begun or nothing helped.
+    _memory: Memory,
 }
 
-impl Wish<'_> {
+impl Wish {
+    fn wants_a_stream(&self) -> bool {
+        self.dialect != Dialect::Embeddings && self.document.boolean("stream").unwrap_or(false)
+    }
+
+    /// Looks for an answer until there is one, nothing is left to try, or the program ends.
+    async fn seek(self, mut record: Record) -> Sought {
+        let fulfilled = tokio::select! {
+            biased;
+            fulfilled = self.fulfil(&mut record) => fulfilled,
+            () = self.plane.gate.ended() => Err(stopping()),
+        };
+        let Wish { dialect, place, .. } = self;
+        let found = fulfilled.map(|(served, model)| relay::Answer { served, dialect, model, place });
+        Sought { found, record }
+    }
+
     /// Tries the models that the client's `model` stands for and those of its own `models`, in order;
     /// returns the answer and the model that was asked. Errors: those of the last model.
     async fn fulfil(&self, record: &mut Record) -> Result<(Served, String), ApiError> {
@@ -186,7 +232,7 @@ impl Wish<'_> {
         let mut document = self.document.clone();
         choose_model(&mut document, model);
         if self.admitted.own_key.is_none() {
-            admit_model(&document, self.dialect, &catalog, self.plane)?;
+            admit_model(&document, self.dialect, &catalog, &self.plane)?;
         }
         let free = catalog.get(model).is_some_and(|model| model.free);
         let limit_output = self.admitted.own_key.is_none();
@@ -218,9 +264,9 @@ impl Wish<'_> {
             };
             let served = match &self.admitted.own_key {
                 Some(key) => {
-                    failover::serve_with(self.plane, &mut errand, key, record).await.map_err(Failure::Final)
+                    failover::serve_with(&self.plane, &mut errand, key, record).await.map_err(Failure::Final)
                 }
-                None => failover::serve(self.plane, &mut errand, record).await,
+                None => failover::serve(&self.plane, &mut errand, record).await,
             };
             *counted = errand.counted;
             match served {

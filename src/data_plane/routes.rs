@@ -2,8 +2,8 @@
 
 use super::errors::{ApiError, Kind};
 use super::outer::request_id;
-use super::{health, models, request};
-use actix_web::http::header;
+use super::{cors, health, models, request};
+use actix_web::http::{Method, header};
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, Resource};
 
@@ -40,13 +40,18 @@ pub fn configure(config: &mut ServiceConfig) {
 }
 
 fn posted(path: &str) -> Resource {
-    web::resource(path)
-        .default_service(web::to(|request: HttpRequest| async move { wrong_method(&request, "POST") }))
+    resource(path, "POST")
 }
 
 fn read(path: &str) -> Resource {
-    web::resource(path)
-        .default_service(web::to(|request: HttpRequest| async move { wrong_method(&request, "GET") }))
+    resource(path, "GET")
+}
+
+/// A route that takes `method`, and says so to browsers that ask and to clients that try another.
+fn resource(path: &str, method: &'static str) -> Resource {
+    let asked = move |request: HttpRequest| async move { cors::preflight(&request, method) };
+    let other = move |request: HttpRequest| async move { wrong_method(&request, method) };
+    web::resource(path).route(web::method(Method::OPTIONS).to(asked)).default_service(web::to(other))
 }
 
 fn wrong_method(request: &HttpRequest, allowed: &'static str) -> HttpResponse {

@@ -6,13 +6,14 @@
 use super::aside;
 use super::errors::ApiError;
 use crate::domain::dialect::Dialect;
-use crate::domain::model::{Catalog, Model};
+use crate::domain::model::Catalog;
 use crate::domain::time::Timestamp;
 use crate::shape::alias::Aliases;
 use crate::shape::body::{BodyFault, Document};
 use crate::shape::margin::Margin;
 use crate::shape::max_tokens::{Facts, Plan};
 use crate::shape::overflow::Overflow;
+use crate::shape::room::Room;
 use crate::shape::rules::Rules;
 use crate::shape::tokens;
 use bytes::Bytes;
@@ -31,9 +32,12 @@ pub struct Shaping {
     pub aliases: Aliases,
     /// Whether output limits are set and corrected.
     pub auto_max_tokens: bool,
-    /// What was learned, for the catalog fetched at that moment.
-    margins: Mutex<(Option<Timestamp>, HashMap<String, Margin>)>,
+    margins: Arc<Margins>,
 }
+
+/// What was learned of models' own counts, for the catalog fetched at that moment.
+#[derive(Debug, Default)]
+struct Margins(Mutex<(Option<Timestamp>, HashMap<String, Margin>)>);
 
 /// A body as it goes out, and what its output limit was reckoned from.
 pub struct Shaped {
@@ -46,7 +50,7 @@ pub struct Shaped {
 impl Shaping {
     /// With these rules.
     pub fn new(rules: Rules, aliases: Aliases, auto_max_tokens: bool) -> Shaping {
-        Shaping { rules: Arc::new(rules), aliases, auto_max_tokens, margins: Mutex::default() }
+        Shaping { rules: Arc::new(rules), aliases, auto_max_tokens, margins: Arc::default() }
     }
 
     /// Shapes `document` for the model `id`. With `limit_output`, its output limit too; `affordable`
@@ -58,14 +62,14 @@ impl Shaping {
         document: Document,
         dialect: Dialect,
         id: &str,
-        catalog: &Catalog,
+        catalog: &Arc<Catalog>,
         limit_output: bool,
         affordable: Option<u64>,
     ) -> Result<Shaped, ApiError> {
-        let margin = (self.auto_max_tokens && limit_output).then(|| self.margin(id, catalog));
-        let (rules, id, model) = (Arc::clone(&self.rules), id.to_owned(), catalog.get(id).cloned());
+        let margins = (self.auto_max_tokens && limit_output).then(|| Arc::clone(&self.margins));
+        let (rules, id, catalog) = (Arc::clone(&self.rules), id.to_owned(), Arc::clone(catalog));
         let long = aside::is_long(document.original_len());
-        let prepare = move || prepared(document, dialect, &rules, &id, model.as_deref(), margin);
+        let prepare = move || prepared(document, dialect, &rules, &id, &catalog, margins.as_deref());
         let (mut document, found) = aside::run(long, prepare).await?.map_err(bad_body)?;
         let mut facts = None;
         let mut asked = 0;
@@ -85,14 +89,6 @@ impl Shaping {
         Ok(Shaped { body: document.finish().slices().to_vec(), facts, asked })
     }
 
-    fn margin(&self, model: &str, catalog: &Catalog) -> Margin {
-        let Ok(mut margins) = self.margins.lock() else { return Margin::default() };
-        if margins.0 != catalog.fetched_at {
-            *margins = (catalog.fetched_at, HashMap::new());
-        }
-        margins.1.get(model).copied().unwrap_or_default()
-    }
-
     /// Learns from a refusal that a body shaped for `model` was too large. Returns what the balance
     /// covers if that was the matter, else `None`.
     pub fn learn(&self, model: &str, shaped: &Shaped, overflow: &Overflow) -> Option<u64> {
@@ -100,11 +96,23 @@ impl Shaping {
             return Some(*affordable);
         }
         let facts = shaped.facts.as_ref()?;
-        if let Ok(mut margins) = self.margins.lock() {
+        if let Ok(mut margins) = self.margins.0.lock() {
             let margin = margins.1.entry(model.to_owned()).or_default();
             *margin = margin.learn(overflow, facts.prompt, shaped.asked);
         }
         None
+    }
+}
+
+impl Margins {
+    /// What a model of `catalog` leaves for an answer; `None` if it is not on offer.
+    fn room(&self, id: &str, catalog: &Catalog) -> Option<Room> {
+        let model = catalog.get(id)?;
+        let Ok(mut margins) = self.0.lock() else { return Some(Room::of(model, Margin::default())) };
+        if margins.0 != catalog.fetched_at {
+            *margins = (catalog.fetched_at, HashMap::new());
+        }
+        Some(Room::of(model, margins.1.get(id).copied().unwrap_or_default()))
     }
 }
 
@@ -115,21 +123,20 @@ impl Shaped {
     }
 }
 
-/// The document by the operator's rules, and what its output limit is to be reckoned from, if a margin
-/// is given.
+/// The document by the operator's rules, and what its output limit is to be reckoned from, if that
+/// is to be touched: then `margins` are given.
 fn prepared(
     mut document: Document,
     dialect: Dialect,
     rules: &Rules,
     id: &str,
-    model: Option<&Model>,
-    margin: Option<Margin>,
+    catalog: &Catalog,
+    margins: Option<&Margins>,
 ) -> Result<(Document, Option<Facts>), BodyFault> {
-    rules.apply(&mut document, dialect, id, model)?;
-    let facts = match (model, margin) {
-        (Some(model), Some(margin)) => Facts::of(&document, dialect, model, &margin)?,
-        _ => None,
-    };
+    rules.apply(&mut document, dialect, id, catalog.get(id).map(Arc::as_ref))?;
+    let Some(margins) = margins else { return Ok((document, None)) };
+    let Some(primary) = margins.room(id, catalog) else { return Ok((document, None)) };
+    let facts = Facts::of(&document, dialect, primary, |id| margins.room(id, catalog))?;
     Ok((document, facts))
 }
 

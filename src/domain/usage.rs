@@ -21,6 +21,17 @@ pub struct TokenUsage {
     pub cost: Option<f64>,
 }
 
+/// What the upstream said later of a generation whose client had left; missing figures stay missing.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Completion {
+    /// Token counts and cost.
+    pub tokens: TokenUsage,
+    /// The model that answered.
+    pub model: Option<String>,
+    /// The provider that served it, by display name.
+    pub provider: Option<String>,
+}
+
 /// How a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {

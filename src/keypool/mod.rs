@@ -1,6 +1,6 @@
 //! The KeyPool: which key serves the next attempt, and what its end teaches us.
 //!
-//! [`pool`] decides and is pure, with [`line`] for those who wait; [`actor`] is the shell with mailbox
+//! [`pool`] decides and is pure, with [`mod@line`] for those who wait; [`actor`] is the shell with mailbox
 //! and timers, [`books`] its hand-off of storage, [`looks`] of `GET /key`; everyone else holds a
 //! [`KeyPoolHandle`]. A key's secret leaves only inside a [`Lease`].
 

@@ -160,6 +160,8 @@ struct Key {
     today: DayCount,
     last_taken: u64,
     in_flight: u32,
+    /// Whether its last attempt that told anything was answered.
+    proven: bool,
     look: learn::Look,
 }
 
@@ -259,6 +261,7 @@ impl Pool {
                     secret,
                     last_taken: 0,
                     in_flight: 0,
+                    proven: false,
                     look: learn::Look::default(),
                 },
             };

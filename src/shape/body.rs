@@ -9,6 +9,9 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use std::fmt;
 
+/// U+FEFF in UTF-8, which some editors and libraries put in front.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// A request body that is a JSON object, and the edits made to it so far. Cloning is cheap, so one
 /// body can be shaped anew for each model that is tried.
 #[derive(Debug, Clone)]
@@ -63,8 +66,11 @@ impl BodyFault {
 }
 
 impl Document {
-    /// Reads a body. It must be UTF-8 and one JSON object in which no name stands twice.
+    /// Reads a body. It must be UTF-8 and one JSON object in which no name stands twice. A byte order
+    /// mark in front is dropped: it is no part of the text (RFC 8259, 8.1).
     pub fn parse(bytes: Bytes) -> Result<Document, BodyFault> {
+        let bytes =
+            if bytes.starts_with(BYTE_ORDER_MARK) { bytes.slice(BYTE_ORDER_MARK.len()..) } else { bytes };
         let Ok(body) = ByteString::try_from(bytes) else {
             return Err(BodyFault::whole("the body is not valid UTF-8; send JSON in UTF-8"));
         };

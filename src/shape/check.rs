@@ -11,7 +11,13 @@ use super::json::{self, Kind, Span};
 pub fn check(doc: &Document, dialect: Dialect) -> Result<(), BodyFault> {
     check_model(doc)?;
     match dialect {
-        Dialect::Chat | Dialect::Messages => check_messages(doc)?,
+        Dialect::Chat => check_messages(doc)?,
+        Dialect::Messages => {
+            if let Some(system) = doc.span("system") {
+                check_content(doc, "system", &system)?;
+            }
+            check_messages(doc)?;
+        }
         Dialect::Completions | Dialect::Embeddings | Dialect::Responses => check_prompt(doc, dialect)?,
     }
     for &(name, form) in FORMS {
@@ -24,7 +30,22 @@ pub fn check(doc: &Document, dialect: Dialect) -> Result<(), BodyFault> {
             Form::Positive.check(name, raw)?;
         }
     }
+    check_objects(doc, dialect)?;
     check_lists(doc)
+}
+
+/// Objects that we look into, or that the upstream chooses by: no name may stand twice in them.
+fn check_objects(doc: &Document, dialect: Dialect) -> Result<(), BodyFault> {
+    for name in ["provider", "reasoning", "thinking"] {
+        if name == "thinking" && dialect != Dialect::Messages {
+            continue;
+        }
+        if let (Some(raw), Some(span)) = (doc.given(name), doc.span(name)) {
+            Form::Object.check(name, raw)?;
+            doc.object(span, name)?;
+        }
+    }
+    Ok(())
 }
 
 /// Top-level fields whose kind is checked, whatever the dialect.
@@ -121,13 +142,18 @@ fn check_message(doc: &Document, path: &str, span: Span) -> Result<(), BodyFault
         return Err(must_be(&role, "a string such as \"user\""));
     }
     let Some(content) = message.get("content") else { return Ok(()) };
-    let path = format!("{path}.content");
-    match json::kind(json::slice(text, &content.value)) {
+    check_content(doc, &format!("{path}.content"), &content.value)
+}
+
+/// A text, nothing, or a list of parts.
+fn check_content(doc: &Document, path: &str, span: &Span) -> Result<(), BodyFault> {
+    let text = doc.text();
+    match json::kind(json::slice(text, span)) {
         Kind::Text | Kind::Null => Ok(()),
-        Kind::List => json::each_element(text, &content.value, |index, part| {
+        Kind::List => json::each_element(text, span, |index, part| {
             Form::Object.check(&format!("{path}[{index}]"), json::slice(text, &part))
         }),
-        _ => Err(must_be(&path, "a string or a list of parts")),
+        _ => Err(must_be(path, "a string or a list of parts")),
     }
 }
 
@@ -212,6 +238,8 @@ mod tests {
             (r#""tools":[1]"#, "tools[0]"),
             (r#""provider":[]"#, "provider"),
             (r#""temperature":"hot""#, "temperature"),
+            (r#""provider":{"order":["a"],"order":["b"]}"#, "provider.order"),
+            (r#""reasoning":{"effort":"low","effort":"high"}"#, "reasoning.effort"),
         ] {
             let body = format!(r#"{{"model":"m","messages":[{{"role":"user"}}],{member}}}"#);
             assert_eq!(fault(Dialect::Chat, &body).as_deref(), Some(field), "{body}");
@@ -249,6 +277,25 @@ mod tests {
             (Dialect::Responses, r#"{"model":"m","input":[{"role":"user"}]}"#, None),
             (Dialect::Messages, r#"{"model":"m","messages":[]}"#, Some("messages")),
             (Dialect::Messages, r#"{"model":"m","messages":[{"role":"user"}],"max_tokens":5}"#, None),
+            (Dialect::Messages, r#"{"model":"m","messages":[{"role":"user"}],"system":5}"#, Some("system")),
+            (Dialect::Messages, r#"{"model":"m","messages":[{"role":"user"}],"system":{}}"#, Some("system")),
+            (
+                Dialect::Messages,
+                r#"{"model":"m","messages":[{"role":"user"}],"system":[{"type":"text"},"x"]}"#,
+                Some("system[1]"),
+            ),
+            (Dialect::Messages, r#"{"model":"m","messages":[{"role":"user"}],"system":null}"#, None),
+            (Dialect::Chat, r#"{"model":"m","messages":[{"role":"user"}],"system":5,"thinking":1}"#, None),
+            (
+                Dialect::Messages,
+                r#"{"model":"m","messages":[{"role":"user"}],"thinking":true}"#,
+                Some("thinking"),
+            ),
+            (
+                Dialect::Messages,
+                r#"{"model":"m","messages":[{"role":"user"}],"thinking":{"type":"enabled","type":"off"}}"#,
+                Some("thinking.type"),
+            ),
         ] {
             assert_eq!(fault(dialect, body).as_deref(), field, "{body}");
         }

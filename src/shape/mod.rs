@@ -6,10 +6,12 @@
 //!
 //! The order: [`check::check`], [`alias::Aliases::resolve`], and then for each model tried, on a
 //! clone: [`alias::set_model`], [`free_rule::check`], [`rules::Rules::apply`],
-//! [`max_tokens::Facts::of`] with [`tokens::count`] where it is needed, [`max_tokens::Plan::apply`].
+//! [`max_tokens::Facts::of`] with [`tokens::count`] where it is needed, [`max_tokens::Plan::apply`],
+//! which holds a [`budget`] below the limit.
 
 pub mod alias;
 pub mod body;
+pub mod budget;
 pub mod cache_control;
 pub mod check;
 pub mod conversation;
@@ -23,6 +25,7 @@ mod near;
 pub mod overflow;
 mod prompt;
 pub mod provider;
+pub mod room;
 pub mod rules;
 pub mod tokens;
 mod turns;

@@ -2,6 +2,8 @@
 //!
 //! Must never read more than one page into memory.
 
+mod complete;
+
 use super::Store;
 use super::connection::{AnyConnection, on_either};
 use super::error::StoreError;

@@ -21,6 +21,8 @@ pub enum TransportFault {
     NotHttp,
     /// The answer broke off.
     Cut,
+    /// What came, with a status of success, is no answer: nothing, a web page, JSON of another kind.
+    NoAnswer,
     /// Nothing came between two chunks for longer than the idle timeout.
     Idle,
     /// The answer as a whole took longer than its deadline.
@@ -56,6 +58,7 @@ impl TransportFault {
             TransportFault::HeadTimeout => "first_byte_timeout",
             TransportFault::NotHttp => "not_http",
             TransportFault::Cut => "upstream_truncated",
+            TransportFault::NoAnswer => "no_answer",
             TransportFault::Idle => "idle_timeout",
             TransportFault::Deadline => "request_timeout",
             TransportFault::TooLarge => "answer_too_large",
@@ -73,6 +76,9 @@ impl fmt::Display for TransportFault {
             TransportFault::HeadTimeout => "the upstream did not answer in time",
             TransportFault::NotHttp => "the upstream's answer is not HTTP",
             TransportFault::Cut => "the upstream's answer broke off",
+            TransportFault::NoAnswer => {
+                "the upstream reported success but sent no answer: nothing, a web page, or JSON of another kind"
+            }
             TransportFault::Idle => "the upstream fell silent",
             TransportFault::Deadline => "the upstream took too long",
             TransportFault::TooLarge => "the upstream's answer is too large",

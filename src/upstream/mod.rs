@@ -8,6 +8,7 @@ pub mod account;
 pub mod client;
 mod connect;
 pub mod fault;
+pub mod generation;
 mod sips;
 pub mod sse;
 pub mod usage;

@@ -168,6 +168,11 @@ impl Watch {
         Watch { dialect, seen: Seen::default() }
     }
 
+    /// The upstream named the generation in the head of its answer (`X-Generation-Id`).
+    pub fn named(&mut self, generation_id: &str) {
+        keep(&mut self.seen.generation_id, Some(generation_id));
+    }
+
     /// What was learned so far.
     pub fn seen(&self) -> &Seen {
         &self.seen

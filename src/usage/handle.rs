@@ -2,6 +2,7 @@
 
 use super::actor::{Flush, Record, UsageSink};
 use super::batch::FULL;
+use super::completion::{Cancelled, Completer};
 use crate::domain::time::Clock;
 use crate::domain::usage::UsageRow;
 use crate::store::Store;
@@ -14,6 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub struct UsageHandle {
     address: Addr<UsageSink>,
     waiting: Arc<AtomicUsize>,
+    completer: Option<Completer>,
 }
 
 impl UsageHandle {
@@ -24,7 +26,12 @@ impl UsageHandle {
         let address = UsageSink::start_in_arbiter(&Arbiter::new().handle(), move |_| {
             UsageSink::new(store, clock, counted)
         });
-        UsageHandle { address, waiting }
+        UsageHandle { address, waiting, completer: None }
+    }
+
+    /// With someone who completes the rows of cancelled requests.
+    pub fn completed_by(self, completer: Completer) -> UsageHandle {
+        UsageHandle { completer: Some(completer), ..self }
     }
 
     /// Hands a row over; never waits.
@@ -32,6 +39,13 @@ impl UsageHandle {
         self.waiting.fetch_add(1, Ordering::Relaxed);
         // The mailbox has no bound for this; `is_full` keeps new requests, and so new rows, out.
         self.address.do_send(Record(row));
+    }
+
+    /// Has the row of a cancelled request completed later, if the operator chose so; never waits.
+    pub fn complete(&self, cancelled: Cancelled) {
+        if let Some(completer) = &self.completer {
+            completer.take(cancelled);
+        }
     }
 
     /// Rows that have not reached the store yet.

@@ -2,10 +2,12 @@
 //! the database.
 //!
 //! [`batch`] decides when and what is written and is pure; [`actor`] is the shell; everyone else holds
-//! a [`UsageHandle`].
+//! a [`UsageHandle`]. [`completion`] fills into the rows of cancelled requests what the upstream says later.
 
 mod actor;
 mod batch;
+mod completion;
 mod handle;
 
+pub use completion::{Cancelled, Completer};
 pub use handle::UsageHandle;

@@ -150,6 +150,63 @@ fn every_fault_of_the_configuration_is_told_at_once() {
 }
 
 #[test]
+fn no_mistake_hides_another() {
+    let dotenv = "WORKERS=lots\nthis is no setting\nADMIN_PASSWORD=\"open\nSERVER_MAX_IN_FLIGHT=none\n\
+                  OPENROUTER_IDLE_TIMEOUT=-1\n";
+    let file = r#"{
+        "server": {"prot": 1, "https": true, "cert_path": "no-cert.pem", "key_path": "no-key.pem"},
+        "telemetry": {},
+        "proxy": {
+            "model_provider_mapping": {"a*b": ["Open$AI"], "fine": [], "twice": "x", "TWICE": "y"},
+            "model_aliases": {"none": [], "bad name": ["a"], "loop": ["other"], "other": ["b", 1]}
+        }
+    }"#;
+    let program = Program::bare()
+        .file(".env", dotenv)
+        .file("config.json", file)
+        .set("ACCESS_PASSWORD", "")
+        .set("OPENROUTER_API_KEY", "sk or,fine,sch\u{fc}ssel")
+        .set("PORT", "70000")
+        .set("MODEL_PROVIDER_MAPPING", "noequals;=OpenAI;x=");
+    let flags = ["--model-provider-mapping", "", "--model-provider-mapping", "q*q=Groq"];
+    let ended = program.run(&[&["config", "check"][..], &flags].concat());
+    assert_eq!((ended.code, ended.out.as_str()), (78, ""), "{ended:?}");
+    let expected = [
+        ".env: line 2 is not NAME=value",
+        ".env: line 3 is not NAME=value",
+        "server.prot (config.json): unknown key",
+        "telemetry (config.json): unknown key",
+        "server.port (environment variable PORT): expected",
+        "server.workers (WORKERS in .env): expected",
+        "server.max_in_flight (SERVER_MAX_IN_FLIGHT in .env): expected",
+        "openrouter.api_keys (environment variable OPENROUTER_API_KEY): entry 1 ",
+        "openrouter.api_keys (environment variable OPENROUTER_API_KEY): entry 3 ",
+        "openrouter.idle_timeout (OPENROUTER_IDLE_TIMEOUT in .env): expected",
+        "proxy.model_provider_mapping (flag --model-provider-mapping): is set but empty",
+        "proxy.model_provider_mapping (flag --model-provider-mapping): the pattern \"q*q\"",
+        "proxy.model_provider_mapping (environment variable MODEL_PROVIDER_MAPPING): \"noequals\" has no",
+        "proxy.model_provider_mapping (environment variable MODEL_PROVIDER_MAPPING): a rule has no pattern",
+        "proxy.model_provider_mapping (environment variable MODEL_PROVIDER_MAPPING): the pattern \"x\" has no providers",
+        "proxy.model_provider_mapping (config.json): the pattern \"a*b\"",
+        "proxy.model_provider_mapping (config.json): \"Open$AI\" for the pattern \"a*b\"",
+        "proxy.model_provider_mapping (config.json): the pattern \"fine\" has no providers",
+        "proxy.model_provider_mapping (config.json): the pattern \"TWICE\" is given twice",
+        "proxy.model_aliases (config.json): the alias \"none\" stands for no model",
+        "proxy.model_aliases (config.json): \"bad name\" cannot be the name",
+        "proxy.model_aliases (config.json): the alias \"loop\" must list models, not the alias \"other\"",
+        "proxy.model_aliases (config.json): expected ",
+        "access.password (environment variable ACCESS_PASSWORD): is set but empty",
+        "server.cert_path (no-cert.pem): cannot be read",
+        "server.key_path (no-key.pem): cannot be read",
+    ];
+    let lines: Vec<&str> = ended.err.lines().collect();
+    for words in expected {
+        assert!(lines.iter().any(|line| line.starts_with(words)), "{words} is missing:\n{}", ended.err);
+    }
+    assert_eq!(lines.len(), expected.len(), "{}", ended.err);
+}
+
+#[test]
 fn the_configuration_is_checked_shown_and_described() {
     let program =
         Program::new().set("ACCESS_PASSWORD", "hunter2-secret").set("LOAD_BALANCE_STRATEGY", "random");

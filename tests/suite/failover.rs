@@ -72,6 +72,9 @@ const CASES: &[Case] = &[
     case("empty", BOTH, "2", None),
     case("blank", BOTH, "2", None),
     case("nocontent", BOTH, "2", None),
+    case("page", BOTH, "2", None),
+    case("nobody", BOTH, "2", None),
+    case("otherjson", BOTH, "2", None),
     // Answers that break off
     case("cut200", PLAIN, "2", None),
     case("cut60", STREAM, "2", None),
@@ -127,6 +130,28 @@ fn nine_dead_keys_and_a_good_one_answer() {
         assert!(text(&answer.body).starts_with("echo: anyone there?"), "{answer}");
     }
     assert_eq!(house.attempts(), 11);
+}
+
+#[test]
+fn an_answer_that_is_none_is_told_in_words() {
+    for fault in [Fault::Page, Fault::NoBody, Fault::OtherJson, Fault::Empty] {
+        for stream in [false, true] {
+            let house = spawn(Options { keys: good_keys(2), ..Options::default() });
+            house.control().set_fault(Scope::All, fault);
+            let answer = house.chat(&chat("x", stream));
+            let what = format!("{fault:?} stream={stream}: {answer}");
+            assert_eq!((answer.status, answer.error("type").as_str()), (502, "upstream_error"), "{what}");
+            assert_eq!(answer.error("code"), "no_answer", "{what}");
+            assert!(answer.error("message").contains("sent no answer"), "{what}");
+            assert!(house.attempts() > 1, "{what}");
+            let row = house.row();
+            assert_eq!(
+                (row.outcome.as_str(), row.error_kind.as_deref()),
+                ("failed", Some("no_answer")),
+                "{row:?}"
+            );
+        }
+    }
 }
 
 #[test]

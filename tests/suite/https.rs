@@ -2,7 +2,7 @@
 
 pub mod house;
 
-use crate::support::{PATIENCE, wait_until};
+use crate::support::{PATIENCE, Program, wait_until};
 use house::{Authority, House, ask, chat, program, the_rest, until};
 use openssl::ssl::SslVersion;
 use std::fs;
@@ -196,4 +196,24 @@ fn a_bad_certificate_ends_the_start_with_every_fault() {
     }
     Authority::new().issue(folder, -DAY, DAY);
     assert_eq!(program.run(&["config", "check"]).code, 0);
+}
+
+#[test]
+fn the_demo_says_https_where_it_speaks_it() {
+    let files = ["--https", "--cert-path", "cert.pem", "--key-path", "key.pem"];
+    let program = Program::new();
+    Authority::new().issue(program.folder(), -DAY, DAY);
+    let mut demo = program.start(&[&["demo", "--port", "0", "--admin-port", "0"][..], &files].concat());
+    demo.line("Ctrl-C");
+    let asked: Vec<&String> = demo.seen.iter().filter(|line| line.starts_with("curl ")).collect();
+    assert_eq!(asked.len(), 2, "{:#?}", demo.seen);
+    assert!(asked.iter().all(|line| line.contains(" https://127.0.0.1:")), "{asked:?}");
+    demo.signal("INT");
+    assert_eq!(demo.ended(), 0, "{:#?}", demo.seen);
+    let without = Program::new().run(&["demo", "--https"]);
+    assert_eq!(without.code, 78, "{without:?}");
+    assert!(
+        without.err.contains("server.cert_path") && without.err.contains("server.key_path"),
+        "{without:?}"
+    );
 }

@@ -5,8 +5,15 @@
 
 mod accounts;
 mod admin;
+mod cancels;
+mod capacity;
 mod commands;
+mod completion;
+mod cors;
+mod cuts;
+mod drain;
 mod earlier;
+mod early;
 mod edges;
 mod endings;
 mod failover;
@@ -15,9 +22,11 @@ mod golden;
 mod https;
 mod limits;
 mod models;
+mod odd_answers;
 mod papers;
 mod relay;
 mod restart;
 mod rules;
 mod scan;
 mod support;
+mod ten_keys;

@@ -1,6 +1,6 @@
 //! The models that clients may use, in OpenAI's shape with OpenRouter's fields kept.
 
-use crate::support::{Call, House, MODEL, Options, PAID_MODEL, spawn, wait_until};
+use crate::support::{Call, House, MODEL, Options, PAID_MODEL, WIDE_MODEL, spawn, wait_until};
 use openrouter_proxy::simulator::{Fault, Scope};
 use serde_json::{Value, json};
 
@@ -59,6 +59,24 @@ fn one_model_is_found_raw_and_escaped() {
             (404, "not_found_error"),
             "{path}: {answer}"
         );
+    }
+}
+
+#[test]
+fn aliases_are_listed_as_models() {
+    let aliases = json!({"fast": [PAID_MODEL, MODEL], "dear": PAID_MODEL, "gone": ["no/such"], WIDE_MODEL: "openrouter/free"});
+    let house = spawn(Options::default().set("PROXY_MODEL_ALIASES", &aliases.to_string()));
+    let list = listed(&house, "/v1/models");
+    let ids = ids(&list);
+    assert!(ids.contains(&"fast") && !ids.contains(&"dear") && !ids.contains(&"gone"), "{ids:?}");
+    assert_eq!(ids.iter().filter(|id| **id == WIDE_MODEL).count(), 1, "an alias of a model's name hides it");
+    assert_eq!(list["total_count"], ids.len());
+    let fast = listed(&house, "/v1/models/fast");
+    assert_eq!((&fast["id"], &fast["object"]), (&json!("fast"), &json!("model")));
+    assert_eq!(fast["owned_by"], "openrouter-proxy");
+    assert!(fast["context_length"].is_u64() && fast["pricing"]["prompt"] == "0", "{fast}");
+    for path in ["/v1/models/dear", "/v1/models/gone"] {
+        assert_eq!(house.ask(&Call::get(path)).status, 404, "{path}");
     }
 }
 

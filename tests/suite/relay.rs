@@ -332,3 +332,25 @@ fn a_client_that_does_not_read_holds_the_upstream_back() {
 fn client_holds(wire: &Wire) -> u64 {
     wire.waiting() as u64
 }
+
+#[test]
+fn clients_of_http_1_0_get_no_chunks() {
+    let house = spawn(Options::default());
+    for stream in [false, true] {
+        for connection in ["close", "keep-alive"] {
+            let call = Call::post(CHAT, chat("hi [[chunks=5]]", stream).to_string());
+            let call = call.header("Connection", connection);
+            let mut wire = house.connect();
+            wire.write(call.head(call.body.len()).replace("HTTP/1.1", "HTTP/1.0").as_bytes());
+            wire.write(&call.body);
+            let answer = wire.answer();
+            assert_eq!((answer.status, answer.whole), (200, true), "{answer}");
+            assert_eq!(answer.header("transfer-encoding"), None, "{answer}");
+            assert!(text(&answer.body).starts_with("echo: hi"), "{answer}");
+            if stream {
+                assert!(answer.body.ends_with(b"data: [DONE]\n\n"), "{answer}");
+                assert!(wire.is_ended(), "a stream ends with its connection");
+            }
+        }
+    }
+}

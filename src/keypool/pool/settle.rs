@@ -37,6 +37,7 @@ impl Pool {
         match ending {
             Ending::Success => self.answered(id, account, &flight.model, now),
             Ending::Refused(verdict) => {
+                key.proven &= verdict.scope == Scope::Request;
                 let mut lessons = self.refused(id, account, flight.model, verdict, now);
                 if let Some(user) = &verdict.upstream_user {
                     lessons.extend(self.attribute(account, user, now));
@@ -44,6 +45,7 @@ impl Pool {
                 return lessons;
             }
             Ending::Broken => {
+                key.proven = false;
                 self.cooldowns.rest_for(Place::KeyPath(id), "connection_failed", PATH_FIRST, PATH_CAP, now);
             }
             Ending::Abandoned => {}
@@ -64,6 +66,9 @@ impl Pool {
     }
 
     fn answered(&mut self, key: KeyId, account: AccountId, model: &str, now: Timestamp) {
+        if let Some(key) = self.keys.iter_mut().find(|other| other.record.id == key) {
+            key.proven = true;
+        }
         self.model_strikes.remove(model);
         if self.cooldowns.is_empty() {
             return;

@@ -57,7 +57,7 @@ impl Pool {
         }
         // A key that is only passed over is better than none.
         let choices = if usable.is_empty() { passed_over } else { usable };
-        let mut choices = self.of_conversation(choices, ask, now);
+        let mut choices = self.of_conversation(self.proven(choices, ask), ask, now);
         let candidates: Vec<Candidate> = choices.iter().map(|(_, candidate, _)| *candidate).collect();
         match (choose(self.options.strategy, &candidates, chance), earliest) {
             (Some(chosen), _) => {
@@ -68,6 +68,17 @@ impl Pool {
             (None, None) if !tried => Err(NoKey::NoneConfigured),
             (None, _) => Err(NoKey::AllTried),
         }
+    }
+
+    /// After a setback, of the choices those that were answered last time, if there are any: a second
+    /// attempt is not for finding out how a key does.
+    fn proven(&self, choices: Vec<Choice>, ask: &Ask) -> Vec<Choice> {
+        if ask.tried.is_empty() {
+            return choices;
+        }
+        let is_proven = |(index, ..): &Choice| self.keys.get(*index).is_some_and(|key| key.proven);
+        let (proven, others): (Vec<Choice>, Vec<Choice>) = choices.into_iter().partition(is_proven);
+        if proven.is_empty() { others } else { proven }
     }
 
     /// Of the choices those of the account that served this conversation before, if there are any.

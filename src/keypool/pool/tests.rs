@@ -181,6 +181,20 @@ fn a_clients_own_fault_rests_nothing() {
 }
 
 #[test]
+fn a_second_attempt_goes_to_a_key_that_answered_last_time() {
+    let mut pool = pool(Strategy::RoundRobin, (1..=5).map(|id| stored(id, None)).collect());
+    for id in 1..=4 {
+        let ending = if id == 2 { Ending::Success } else { Ending::Abandoned };
+        assert_eq!(attempt(&mut pool, NOON, &ending), Ok(id));
+    }
+    let again = Ask { tried: vec![KeyId(1)], ..ask() };
+    let second = pool.lease(&again, NOON, 0).expect("a key");
+    assert_eq!(second.key, KeyId(2));
+    pool.settle(second.lease, &Ending::Broken, NOON);
+    assert_eq!(pool.lease(&again, NOON, 0).expect("a key").key, KeyId(5), "none is proven: in turn");
+}
+
+#[test]
 fn what_was_tried_is_not_tried_again() {
     let mut pool = pool(Strategy::RoundRobin, vec![stored(1, None), stored(2, None)]);
     let tried = Ask { tried: vec![KeyId(1)], refused: vec![AccountId(2)], ..ask() };

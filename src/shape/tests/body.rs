@@ -86,7 +86,7 @@ fn faults_of_the_whole() {
         (b"{\"a\":01}", "well-formed"),
         (b"{\"a\":1} x", "well-formed"),
         (b"{\"a\":\"\n\"}", "well-formed"),
-        (b"\xef\xbb\xbf{}", "object"),
+        (b"\xef\xbb\xbf\xef\xbb\xbf{}", "object"),
     ] {
         let fault = Document::parse(Bytes::copy_from_slice(body)).unwrap_err();
         assert_eq!(fault.field, None, "{fault}");
@@ -108,6 +108,9 @@ fn bombs_are_no_harm() {
     let deep = format!(r#"{{"model":"m","messages":{}"#, "[".repeat(1_000_000));
     assert!(Document::parse(Bytes::from(deep)).is_err());
     let nested = format!(r#"{{"a":{}{}}}"#, "[".repeat(200_000), "]".repeat(200_000));
+    let fault = Document::parse(Bytes::from(nested)).unwrap_err();
+    assert!(fault.message.contains("nested deeper"), "{fault:?}");
+    let nested = format!(r#"{{"a":{}{}}}"#, "[".repeat(100), "]".repeat(100));
     assert_eq!(sent(&doc(&nested)), nested);
     let wide: String = (0..5_000).map(|n| format!("\"k{n}\":0,")).collect();
     let fault = Document::parse(Bytes::from(format!("{{{wide}\"z\":0}}"))).unwrap_err();

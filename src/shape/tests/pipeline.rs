@@ -12,6 +12,7 @@ use crate::shape::free_rule::{self, FreeFault, FreeRule};
 use crate::shape::margin::Margin;
 use crate::shape::max_tokens::Facts;
 use crate::shape::provider::ProviderMapping;
+use crate::shape::room::Room;
 use crate::shape::rules::Rules;
 use crate::shape::tokens;
 use bytes::Bytes;
@@ -111,13 +112,15 @@ pub fn shape(
     let model = catalog.get(id).map(Arc::as_ref);
     rules(settings).apply(&mut doc, dialect, id, model)?;
     if let Some(model) = model.filter(|_| settings.max_tokens == "auto") {
-        limit(&mut doc, dialect, model)?;
+        limit(&mut doc, dialect, model, &catalog)?;
     }
     Ok(String::from_utf8(doc.finish().to_bytes().to_vec()).unwrap())
 }
 
-fn limit(doc: &mut Document, dialect: Dialect, model: &Model) -> Result<(), BodyFault> {
-    let Some(mut facts) = Facts::of(doc, dialect, model, &Margin::default())? else { return Ok(()) };
+fn limit(doc: &mut Document, dialect: Dialect, model: &Model, catalog: &Catalog) -> Result<(), BodyFault> {
+    let room = |model: &Model| Room::of(model, Margin::default());
+    let known = |id: &str| catalog.get(id).map(|model| room(model));
+    let Some(mut facts) = Facts::of(doc, dialect, room(model), known)? else { return Ok(()) };
     if facts.needs_count() {
         facts = facts.counted(tokens::count(doc, dialect, facts.count_limit())?);
     }

@@ -8,6 +8,7 @@ use crate::shape::dialect::Dialect;
 use crate::shape::margin::Margin;
 use crate::shape::max_tokens::Facts;
 use crate::shape::provider::ProviderMapping;
+use crate::shape::room::Room;
 use crate::shape::rules::Rules;
 use crate::shape::tokens;
 use proptest::prelude::*;
@@ -46,8 +47,8 @@ fn request() -> impl Strategy<Value = (Dialect, String, Vec<(String, String)>)> 
         "[]",
         r#"[{"type":"function","function":{"name":"f"},"cache_control":{"type":"ephemeral"}}]"#,
     ]));
-    (dialect, turns, extras, provider, limit, tools).prop_map(
-        |(dialect, turns, extras, provider, limit, tools)| {
+    (dialect, turns, extras, provider, limit, tools, budgets()).prop_map(
+        |(dialect, turns, extras, provider, limit, tools, budgets)| {
             let list = format!("[{}]", turns.join(", "));
             let mut all = vec![("model".to_owned(), format!("\"{CLAUDE}\""))];
             all.push((dialect.prompt_field().to_owned(), list));
@@ -56,12 +57,32 @@ fn request() -> impl Strategy<Value = (Dialect, String, Vec<(String, String)>)> 
             if let (Some(field), Some(limit)) = (dialect.limit_fields().last(), limit) {
                 all.push(((*field).to_owned(), limit.to_owned()));
             }
+            all.extend(budgets);
             let extras: Vec<(String, String)> =
                 extras.into_iter().map(|(name, value)| (format!("x_{name}"), value)).collect();
             all.extend(extras.clone());
             (dialect, object(&all), extras)
         },
     )
+}
+
+/// Members that the output limit has to do with: models to fall back to, and budgets.
+fn budgets() -> impl Strategy<Value = Vec<(String, String)>> {
+    let models = prop::option::of(prop::sample::select(vec![
+        r#"["made/small"]"#,
+        r#"[ "no/such", "made/small" , "anthropic/claude-haiku-4.5" ]"#,
+        "[]",
+        "null",
+    ]));
+    let budget = || prop::option::of(1u64..20_000);
+    (models, budget(), budget()).prop_map(|(models, thinking, reasoning)| {
+        let thinking =
+            thinking.map(|budget| format!(r#"{{"type": "enabled","budget_tokens":{budget},"x_kept":1.10}}"#));
+        let reasoning = reasoning.map(|budget| format!(r#"{{"max_tokens" : {budget}}}"#));
+        let members =
+            [("models", models.map(str::to_owned)), ("thinking", thinking), ("reasoning", reasoning)];
+        members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+    })
 }
 
 fn turn() -> impl Strategy<Value = String> {
@@ -115,6 +136,28 @@ fn claude() -> ModelFacts {
     }
 }
 
+/// The model of every request, and one that some of them list beside it.
+fn models() -> [ModelFacts; 2] {
+    let small = ModelFacts {
+        id: "made/small".to_owned(),
+        context_length: Some(2_048),
+        max_completion_tokens: Some(1_500),
+        ..ModelFacts::default()
+    };
+    [claude(), small]
+}
+
+/// The budget for thinking in a body, if it has one.
+fn budget(doc: &Document, dialect: Dialect) -> Option<u64> {
+    let (field, member) = if dialect == Dialect::Messages {
+        ("thinking", "budget_tokens")
+    } else {
+        ("reasoning", "max_tokens")
+    };
+    let object: serde_json::Value = serde_json::from_str(doc.raw(field)?).ok()?;
+    object.get(member)?.as_u64()
+}
+
 /// How many markers a body holds below its top level.
 fn markers(body: &str) -> usize {
     body.matches("cache_control").count()
@@ -125,28 +168,49 @@ proptest! {
 
     #[test]
     fn twice_is_once((dialect, body, _) in request(), settings in settings()) {
-        if let Ok(once) = shape(&body, dialect, &settings, &[claude()]) {
-            prop_assert_eq!(shape(&once, dialect, &settings, &[claude()]), Ok(once));
+        if let Ok(once) = shape(&body, dialect, &settings, &models()) {
+            prop_assert_eq!(shape(&once, dialect, &settings, &models()), Ok(once));
         }
     }
 
     #[test]
     fn what_no_rule_knows_survives((dialect, body, extras) in request(), settings in settings()) {
-        if let Ok(shaped) = shape(&body, dialect, &settings, &[claude()]) {
+        if let Ok(shaped) = shape(&body, dialect, &settings, &models()) {
             let (before, after) = (doc(&body), doc(&shaped));
             for (name, raw) in &extras {
                 prop_assert_eq!(after.raw(name), Some(raw.as_str()));
             }
-            let known: Vec<&str> = before.names().collect();
+            let known: Vec<&str> = before.names().filter(|name| *name != "thinking" || after.raw(name).is_some()).collect();
             let kept: Vec<&str> = after.names().filter(|name| known.contains(name)).collect();
             prop_assert_eq!(kept, known);
-            prop_assert_eq!(shaped.matches("\"x_kept\":1.10").count(), body.matches("\"x_kept\":1.10").count());
+            let kept_marks = |body: &str| body.matches("\"x_kept\":1.10").count();
+            let dropped = before.raw("thinking").is_some() && after.raw("thinking").is_none();
+            prop_assert_eq!(kept_marks(&shaped) + usize::from(dropped), kept_marks(&body));
+        }
+    }
+
+    #[test]
+    fn budgets_stand_below_limits_of_ours((dialect, body, _) in request(), settings in settings()) {
+        if let Ok(shaped) = shape(&body, dialect, &settings, &models()) {
+            let (before, after) = (doc(&body), doc(&shaped));
+            let limit = dialect.limit_fields().iter().filter_map(|field| after.integer(field)).max();
+            let asked = dialect.limit_fields().iter().filter_map(|field| before.integer(field)).max();
+            match (budget(&before, dialect), budget(&after, dialect), limit) {
+                (before, after, limit) if limit == asked => prop_assert_eq!(before, after),
+                (Some(before), Some(after), Some(limit)) => {
+                    prop_assert!(after < limit && after <= before);
+                    prop_assert!(after == before || after >= 1_024);
+                }
+                (Some(before), None, Some(limit)) => prop_assert!(limit <= 1_024 && before >= limit),
+                (None, after, _) => prop_assert_eq!(after, None),
+                (Some(_), _, None) => prop_assert!(false, "a limit went away"),
+            }
         }
     }
 
     #[test]
     fn markers_stay_few((dialect, body, _) in request(), settings in settings()) {
-        if let Ok(shaped) = shape(&body, dialect, &settings, &[claude()]) {
+        if let Ok(shaped) = shape(&body, dialect, &settings, &models()) {
             match settings.cache_control.as_str() {
                 "off" => prop_assert_eq!(markers(&shaped), markers(&body)),
                 "last_message" if !matches!(dialect, Dialect::Completions | Dialect::Embeddings) => {
@@ -173,7 +237,7 @@ proptest! {
         let model = claude().model();
         let rules = Rules { providers, cache_control: cache };
         if rules.apply(&mut doc, dialect, CLAUDE, Some(&model)).is_ok()
-            && let Ok(Some(facts)) = Facts::of(&doc, dialect, &model, &Margin::default())
+            && let Ok(Some(facts)) = Facts::of(&doc, dialect, Room::of(&model, Margin::default()), |_| None)
         {
             let counted = tokens::count(&doc, dialect, facts.count_limit()).unwrap();
             let _ = facts.counted(counted).plan().apply(&mut doc, dialect);

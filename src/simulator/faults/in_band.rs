@@ -61,6 +61,13 @@ pub(super) const ROWS: &[Row] = &[
         }),
     ),
     row(Fault::NoContent, 0, Bend(no_content)),
+    row(
+        Fault::Page,
+        0,
+        Instead(|_| Reply::whole(200, "text/html", "<!doctype html><title>Sign in to the Wi-Fi</title>")),
+    ),
+    row(Fault::NoBody, 0, Instead(|_| Reply::whole(204, "application/json", ""))),
+    row(Fault::OtherJson, 0, Instead(|_| Reply::json(200, &json!({"status": "ok"})))),
 ];
 
 const fn row(fault: Fault, amount: u64, effect: Effect) -> Row {

@@ -161,6 +161,12 @@ faults! {
     Blank = "blank",
     /// A 200 that finishes without any content.
     NoContent = "nocontent",
+    /// A 200 that is a web page, as of a captive portal.
+    Page = "page",
+    /// A 204.
+    NoBody = "nobody",
+    /// A 200 whose JSON is no answer of a model.
+    OtherJson = "otherjson",
     /// No head, ever.
     Hang = "hang",
     /// The head late; amount: milliseconds.

@@ -1,6 +1,7 @@
 //! Sights of own events in each dialect; and, where they lie, the recorded streams.
 
 use super::*;
+use crate::upstream::fault::TransportFault;
 use bytes::Bytes;
 use serde_json::json;
 
@@ -109,10 +110,40 @@ fn whole_answers_are_read() {
       {"id":"gen-1","model":"m","provider":"P","choices":[{"message":{"content":"4"},"finish_reason":"stop"}],"usage":{"total_tokens":3}}"#;
     let (seen, error) = whole(Dialect::Chat, body).expect("a whole answer");
     assert_eq!((seen.tokens.total, seen.is_empty_finish(), error), (Some(3), false, None));
-    assert_eq!(whole(Dialect::Chat, &body[..body.len() - 1]), None);
-    assert_eq!(whole(Dialect::Chat, b"  \n"), None);
+    assert_eq!(whole(Dialect::Chat, &body[..body.len() - 1]), Err(TransportFault::Cut));
+    assert_eq!(whole(Dialect::Chat, b"  \n"), Err(TransportFault::Cut));
     let (_, error) = whole(Dialect::Embeddings, br#"{"id":"x","error":{"code":502}}"#).expect("JSON");
     assert!(error.is_some());
+}
+
+#[test]
+fn what_is_no_answer_is_told_from_a_broken_one() {
+    for body in [
+        "",
+        "<html><body>Welcome to the hotel's Wi-Fi</body></html>",
+        "[]",
+        "\"ok\"",
+        "{}",
+        r#"{"status":"ok"}"#,
+        r#"{"choices":null,"usage":{"completion_tokens":5}}"#,
+        r#"{"choices":"many","output":null}"#,
+    ] {
+        for dialect in Dialect::ALL {
+            assert_eq!(whole(dialect, body.as_bytes()), Err(TransportFault::NoAnswer), "{dialect:?} {body}");
+        }
+    }
+    for (dialect, own) in [
+        (Dialect::Chat, "choices"),
+        (Dialect::Completions, "choices"),
+        (Dialect::Embeddings, "data"),
+        (Dialect::Responses, "output"),
+        (Dialect::Messages, "content"),
+    ] {
+        let body = json!({own: [{"text": "a"}]}).to_string();
+        assert!(whole(dialect, body.as_bytes()).is_ok_and(|(seen, _)| seen.content_events == 1), "{body}");
+        let others = Dialect::ALL.into_iter().filter(|other| whole(*other, body.as_bytes()).is_ok());
+        assert_eq!(others.count(), if own == "choices" { 2 } else { 1 }, "{body}");
+    }
 }
 
 #[test]

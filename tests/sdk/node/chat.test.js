@@ -58,9 +58,27 @@ test("the package's own accumulator works", async () => {
 });
 
 test("an error midway is raised", async () => {
-  for (const fault of ["errormid", "errormiddone", "cut900", "resetmid900", "nodone"]) {
+  for (const fault of ["errormid", "errormiddone", "errorfinish", "nodone"]) {
     const events = await stream(`hello [[chunks=20 fault=${fault}]]`);
     await assert.rejects(textOf(events), OpenAI.APIError, fault);
+  }
+});
+
+test("a stream cut anywhere is raised at once", async () => {
+  for (const way of ["cut", "cutclean", "resetmid"]) {
+    for (let at = 700; at < 3000; at += 461) {
+      const began = Date.now();
+      let said = "";
+      const read = async () => {
+        for await (const chunk of await stream(`hello [[chunks=20 fault=${way}${at}]]`)) {
+          said += chunk.choices[0]?.delta?.content ?? "";
+        }
+      };
+      await assert.rejects(read(), OpenAI.APIError, `${way}${at}`);
+      assert.ok(Date.now() - began < 5000, `${way}${at}`);
+      // What came before the cut was not kept from the client.
+      assert.ok(said.startsWith("echo: hello"), said);
+    }
   }
 });
 

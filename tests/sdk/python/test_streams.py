@@ -74,9 +74,21 @@ class Streams(ProxyTest):
         self.assert_echo(text_of(chunks), "why")
 
     def test_an_error_midway_is_raised(self):
-        for fault in ("errormid", "errormiddone", "cut900", "resetmid900", "nodone"):
+        for fault in ("errormid", "errormiddone", "errorfinish", "nodone"):
             with self.subTest(fault), self.assertRaises(openai.APIError):
                 list(stream(f"hello [[chunks=20 fault={fault}]]"))
+
+    def test_a_stream_cut_anywhere_is_raised_at_once(self):
+        for way in ("cut", "cutclean", "resetmid"):
+            for at in range(700, 3000, 461):
+                with self.subTest(way, at=at):
+                    began, said = time.monotonic(), ""
+                    with self.assertRaises(openai.APIError):
+                        for chunk in stream(f"hello [[chunks=20 fault={way}{at}]]"):
+                            said += text_of([chunk])
+                    self.assertLess(time.monotonic() - began, 5)
+                    # What came before the cut was not kept from the client.
+                    self.assertTrue(said.startswith("echo: hello"), said)
 
     def test_a_client_that_leaves_frees_the_upstream(self):
         closed = lambda: len(simulator("/__simulator/closed")["data"])

@@ -42,6 +42,8 @@ pub struct Options {
     pub models: Vec<String>,
     /// How long clients may take.
     pub deadlines: Deadlines,
+    /// What no variable can set: waits that people do not choose.
+    pub adjust: fn(&mut Settings),
 }
 
 impl Default for Options {
@@ -57,6 +59,7 @@ impl Default for Options {
             keep: 1000,
             models: Vec::new(),
             deadlines: Deadlines::default(),
+            adjust: |_| {},
         }
     }
 }
@@ -67,6 +70,12 @@ impl Options {
         let numbered = behaviours.into_iter().enumerate();
         let keys = numbered.map(|(at, behaviour)| super::key(behaviour, at + 1)).collect();
         Options { keys, ..Options::default() }
+    }
+
+    /// Without limits of accounts, and with every request free to go to any of them.
+    pub fn unpaced(self) -> Options {
+        let unlimited = self.set("PROXY_FREE_MINUTE_LIMIT", "-1").set("PROXY_FREE_DAILY_LIMIT", "-1");
+        unlimited.set("PROXY_SESSION_AFFINITY", "false")
     }
 
     /// With one more setting.
@@ -137,7 +146,8 @@ pub fn spawn(options: Options) -> House {
     for (variable, value) in options.settings {
         sources.environment.insert(variable.to_owned(), value);
     }
-    let settings = load(&sources).unwrap_or_else(|faults| panic!("{faults}"));
+    let mut settings = load(&sources).unwrap_or_else(|faults| panic!("{faults}"));
+    (options.adjust)(&mut settings);
     let (clock, deadlines) = (options.clock, options.deadlines);
     let mut house = House { simulator, settings, clock, deadlines, app: None, _folder: folder };
     house.start();

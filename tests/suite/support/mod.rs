@@ -5,11 +5,13 @@
 //! behind the same fault in the other.
 
 mod house;
+mod player;
 mod process;
 mod sse;
 mod wire;
 
 pub use house::{House, Options, PASSWORD, all_rows, spawn};
+pub use player::{Curtain, Play, player, said};
 pub use process::{Program, Running};
 pub use sse::{error_events, events, json_events, text, usage, without_leading_comments};
 pub use wire::{Answer, Call, Wire};
@@ -68,6 +70,11 @@ pub fn each<T: Send>(cases: impl IntoIterator<Item = T>, attempt: impl Fn(T) + S
             scope.spawn(work);
         }
     });
+}
+
+/// Whether the long tests were asked for: `./test.sh --long`.
+pub fn is_long() -> bool {
+    std::env::var_os("LONG_TESTS").is_some()
 }
 
 /// A chat request whose one message is `text`.
