@@ -4,10 +4,14 @@
 //! it; their values are judged there, with those of every other source. This file only parses.
 
 pub mod grammar;
+mod tokens;
+
+pub use tokens::Tokens;
 
 use crate::config::table::rows;
 use crate::domain::ids::KeyId;
 use crate::domain::time::Timestamp;
+use crate::domain::usage_export::ExportFormat;
 use clap::ArgMatches;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -40,6 +44,8 @@ pub enum Command {
     },
     /// Look at or change the upstream keys.
     Keys(Keys),
+    /// Look at or change the client tokens.
+    Tokens(Tokens),
     /// Print usage rows.
     UsageExport {
         /// In which form.
@@ -57,6 +63,11 @@ pub enum Command {
     ConfigSchema,
     /// Ask a running server whether it is alive.
     Healthcheck,
+    /// Set another admin password.
+    ResetPassword {
+        /// Read it from the terminal or from standard input, instead of making one.
+        given: bool,
+    },
 }
 
 /// What to do with the upstream keys.
@@ -116,15 +127,6 @@ impl std::fmt::Debug for Input {
     }
 }
 
-/// The form of an export.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ExportFormat {
-    /// One JSON object a line.
-    Jsonl,
-    /// Comma-separated values with a head line (RFC 4180).
-    Csv,
-}
-
 /// Parses a command line; the first argument is the program's name.
 ///
 /// # Errors
@@ -158,6 +160,7 @@ fn command(matches: &ArgMatches) -> Command {
             threads: own.get_one::<u16>("threads").map_or(1, |threads| usize::from(*threads)),
         },
         Some(("keys", own)) => Command::Keys(keys_command(own)),
+        Some(("tokens", own)) => Command::Tokens(tokens::command(own)),
         Some(("usage", own)) => match own.subcommand() {
             Some((_, own)) => Command::UsageExport {
                 format: match own.get_one::<String>("format").map(String::as_str) {
@@ -175,6 +178,10 @@ fn command(matches: &ArgMatches) -> Command {
             _ => Command::ConfigCheck,
         },
         Some(("healthcheck", _)) => Command::Healthcheck,
+        Some(("admin", own)) => match own.subcommand() {
+            Some((_, own)) => Command::ResetPassword { given: own.get_one::<String>("password").is_some() },
+            None => Command::Serve,
+        },
         _ => Command::Serve,
     }
 }
@@ -202,6 +209,8 @@ fn keys_command(matches: &ArgMatches) -> Keys {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::ids::TokenId;
+    use crate::domain::token::TokenTerms;
 
     fn parsed(line: &str) -> Cli {
         let arguments = std::iter::once("openrouter-proxy").chain(line.split_whitespace());
@@ -232,6 +241,21 @@ mod tests {
                 "keys import --from-sqlite old.db --with-usage",
                 Command::Keys(Keys::ImportSqlite { path: "old.db".into(), with_usage: true }),
             ),
+            ("tokens list --json", Command::Tokens(Tokens::List { json: true })),
+            ("tokens revoke 3", Command::Tokens(Tokens::Revoke { ids: vec![TokenId(3)] })),
+            (
+                "tokens create Ada --expires 2026-11-22 --daily-limit 9 --model a/* --model b --json",
+                Command::Tokens(Tokens::Create {
+                    terms: TokenTerms {
+                        name: "Ada".into(),
+                        expires_at: day,
+                        allowed_models: Some(vec!["a/*".into(), "b".into()]),
+                        requests_per_day: Some(9),
+                        requests_per_minute: None,
+                    },
+                    json: true,
+                }),
+            ),
             ("keys add", Command::Keys(Keys::Add { key: None, label: String::new(), daily_limit: None })),
             (
                 "keys add - --label a --daily-limit 50",
@@ -249,6 +273,8 @@ mod tests {
             ("config show", Command::ConfigShow),
             ("config schema", Command::ConfigSchema),
             ("healthcheck", Command::Healthcheck),
+            ("admin reset-password", Command::ResetPassword { given: false }),
+            ("admin reset-password -", Command::ResetPassword { given: true }),
         ] {
             assert_eq!(parsed(line).command, command, "{line}");
         }
@@ -303,7 +329,12 @@ mod tests {
             "keys remove one",
             "keys import --with-usage",
             "keys import keys.txt --from-sqlite old.db",
+            "admin",
+            "admin reset-password hunter2",
             "keys add k --daily-limit 0",
+            "tokens create",
+            "tokens create x --minute-limit 0",
+            "tokens revoke",
             "simulate --threads 0",
             "simulate --port x",
             "usage export --since yesterday",

@@ -1,7 +1,7 @@
 //! The house. Each room is one module; an arrow between rooms only goes down.
 //!
-//! `main → cli, commands, app → data_plane | admin_plane → keypool, catalog, usage, credentials →
-//! config, store, shape, upstream, listener → domain`. The simulator stands apart and knows only `domain`.
+//! `main → cli, commands, app → data_plane | admin_plane → keypool, catalog, usage, ledger,
+//! credentials → config, store, shape, upstream, listener → domain`. The simulator stands apart and knows only `domain`.
 //! `docs/ARCHITECTURE.md` walks one request through them; `tests/suite/floors.rs` keeps the arrows.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -16,9 +16,12 @@ pub mod credentials;
 pub mod data_plane;
 pub mod domain;
 pub mod keypool;
+pub mod ledger;
 pub mod listener;
+pub mod metrics;
 pub mod shape;
 pub mod simulator;
 pub mod store;
+pub mod tokens;
 pub mod upstream;
 pub mod usage;

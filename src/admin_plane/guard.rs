@@ -1,41 +1,49 @@
-//! Lets nobody past without the admin password.
+//! Around every route: a name of ours in each request, an answer even to a panic, and nobody past
+//! without a credential where one is needed.
 
 use super::Plane;
 use super::problem::Problem;
-use actix_web::Error;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{self, HeaderMap};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
+use actix_web::{Error, HttpMessage};
+use futures_util::FutureExt;
+use std::panic::AssertUnwindSafe;
 
-/// The middleware around everything that needs the password.
+/// The middleware around the whole plane: host names, and an answer even to a panic.
+pub async fn outer(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let Some(plane) = request.app_data::<Data<Plane>>().cloned() else {
+        return Ok(request.into_response(Problem::new(503, "the admin plane is not ready").response()));
+    };
+    if let Err(problem) = plane.door.check_host(request.request()) {
+        return Ok(request.into_response(problem.response()));
+    }
+    match AssertUnwindSafe(next.call(request)).catch_unwind().await {
+        Ok(served) => served.map(ServiceResponse::map_into_boxed_body),
+        Err(_) => {
+            log::error!("a handler of the admin plane panicked");
+            Err(Problem::new(500, "this program failed; its log says more").into())
+        }
+    }
+}
+
+/// The middleware around everything that needs a credential.
 pub async fn guard(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    match refusal(&request).await {
-        Some(problem) => Ok(request.into_response(problem.response())),
-        None => next.call(request).await.map(ServiceResponse::map_into_boxed_body),
-    }
-}
-
-async fn refusal(request: &ServiceRequest) -> Option<Problem> {
-    let Some(plane) = request.app_data::<Data<Plane>>() else {
-        return Some(Problem::new(503, "the admin plane is not ready"));
+    let Some(plane) = request.app_data::<Data<Plane>>().cloned() else {
+        return Ok(request.into_response(Problem::new(503, "the admin plane is not ready").response()));
     };
-    let Some(offered) = bearer(request.headers()) else {
-        return Some(Problem::new(401, "send `Authorization: Bearer <admin password>`"));
-    };
-    match plane.password.is_right(offered).await {
-        Ok(true) => None,
-        Ok(false) => Some(Problem::new(401, "that is not the admin password")),
-        Err(busy) => Some(Problem::new(503, busy.to_string())),
+    match plane.door.admit(request.request()).await {
+        Ok(pass) => {
+            request.extensions_mut().insert(pass);
+            next.call(request).await.map(ServiceResponse::map_into_boxed_body)
+        }
+        Err(problem) => Ok(request.into_response(problem.response())),
     }
-}
-
-fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
-    let value = headers.get(header::AUTHORIZATION)?.as_bytes();
-    let (scheme, rest) = value.split_at_checked("Bearer ".len())?;
-    scheme.eq_ignore_ascii_case(b"Bearer ").then(|| rest.trim_ascii())
 }

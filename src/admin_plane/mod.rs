@@ -1,39 +1,92 @@
 //! The admin plane: the operator's port. Its own app, its own routes; shares nothing with the data
 //! plane but the rooms below both.
 //!
-//! Protected by default: the guard wraps everything under `/api`; open are `/health` and the pages.
+//! Protected by default: [`routes`] lays every route behind the guard but the few that say they are
+//! open; [`door`] decides who gets in. It never names the store: [`crate::ledger`] goes there.
 
+mod accounts;
+mod banners;
+mod body;
+pub mod door;
+mod events;
+mod fields;
 mod guard;
+mod keys;
+mod keys_bulk;
+mod metrics;
+mod models;
+pub mod openapi;
+mod overview;
+mod pages;
 mod problem;
+pub mod routes;
+mod session;
+mod settings;
+mod stats;
 mod status;
+mod tokens;
+mod usage;
+
+pub use guard::outer;
+pub use settings::SettingRow;
 
 use crate::catalog::CatalogHandle;
-use crate::credentials::AdminPassword;
-use crate::domain::time::Clock;
+use crate::credentials::AdminAsClient;
+use crate::domain::strategy::Strategy;
+use crate::domain::time::{Clock, Timestamp};
 use crate::keypool::KeyPoolHandle;
+use crate::ledger::Ledger;
+use crate::metrics::Metrics;
+use crate::tokens::TokensHandle;
 use crate::usage::UsageHandle;
 use actix_files::Files;
-use actix_web::http::header;
-use actix_web::middleware::{DefaultHeaders, from_fn};
+use actix_web::middleware::DefaultHeaders;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
+use door::Door;
 use problem::Problem;
-use serde_json::json;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// When a database that is away is worth another try.
+const DATABASE_PAUSE: Duration = Duration::from_secs(5);
 
 /// What the threads of the admin plane share.
 #[derive(Clone)]
 pub struct Plane {
-    /// The password.
-    pub password: AdminPassword,
+    /// Who gets in.
+    pub door: Arc<Door>,
     /// The keys.
     pub pool: KeyPoolHandle,
     /// The models.
     pub catalog: CatalogHandle,
+    /// The client tokens.
+    pub tokens: TokensHandle,
+    /// How often clients came with the admin password.
+    pub admin_uses: AdminAsClient,
     /// The rows.
     pub usage: UsageHandle,
+    /// What is read and changed in the database.
+    pub ledger: Ledger,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// How many requests of clients are being served.
+    pub requests_in_flight: Arc<dyn Fn() -> usize + Send + Sync>,
     /// The time.
     pub clock: Clock,
+    /// When the program started.
+    pub started_at: Timestamp,
+    /// Every setting as it was at the start.
+    pub settings: Arc<Vec<SettingRow>>,
+    /// How keys are chosen, if that was changed since the start.
+    pub strategy: Arc<Mutex<Option<Strategy>>>,
+    /// Why the admin password is guessed soon, where other machines may try.
+    pub weak_password: Option<&'static str>,
+    /// How old the model list may grow before it is fetched again.
+    pub model_max_age: Duration,
+    /// What clients take as their base URL.
+    pub client_base_url: String,
     /// The database, for people: without a password.
     pub database: String,
     /// The folder of the pages; `None`: there are no pages.
@@ -46,31 +99,24 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
                       require-trusted-types-for 'script'; trusted-types 'none'";
 
 /// Headers of every answer.
+const HEADERS: [(&str, &str); 6] = [
+    ("content-security-policy", POLICY),
+    ("x-content-type-options", "nosniff"),
+    ("referrer-policy", "no-referrer"),
+    ("cross-origin-opener-policy", "same-origin"),
+    ("cross-origin-resource-policy", "same-origin"),
+    ("cache-control", "no-store"),
+];
+
+/// Puts the security headers on every answer.
 pub fn security_headers() -> DefaultHeaders {
-    DefaultHeaders::new()
-        .add((header::CONTENT_SECURITY_POLICY, POLICY))
-        .add((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .add((header::REFERRER_POLICY, "no-referrer"))
-        .add(("cross-origin-opener-policy", "same-origin"))
-        .add(("cross-origin-resource-policy", "same-origin"))
-        .add((header::CACHE_CONTROL, "no-store"))
+    HEADERS.into_iter().fold(DefaultHeaders::new(), DefaultHeaders::add)
 }
 
 /// Adds every route of `plane`.
 pub fn configure(config: &mut ServiceConfig, plane: &Plane) {
-    config
-        .app_data(web::Data::new(plane.clone()))
-        .service(web::resource("/health").route(web::get().to(health)).default_service(web::to(wrong_method)))
-        .service(
-            web::scope("/api")
-                .wrap(from_fn(guard::guard))
-                .service(
-                    web::resource("/status")
-                        .route(web::get().to(status::status))
-                        .default_service(web::to(wrong_method)),
-                )
-                .default_service(web::to(not_found)),
-        );
+    config.app_data(web::Data::new(plane.clone()));
+    routes::configure(config);
     if let Some(folder) = &plane.static_dir {
         config.service(
             Files::new("/", folder)
@@ -81,17 +127,7 @@ pub fn configure(config: &mut ServiceConfig, plane: &Plane) {
     }
 }
 
-async fn health() -> HttpResponse {
-    HttpResponse::Ok().json(json!({"status": "ok"}))
-}
-
 /// What answers where nothing else does.
 pub async fn not_found(_: HttpRequest) -> HttpResponse {
     Problem::new(404, "there is nothing at this address").response()
-}
-
-async fn wrong_method(_: HttpRequest) -> HttpResponse {
-    let mut response = Problem::new(405, "this address takes GET only").response();
-    response.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static("GET"));
-    response
 }

@@ -1,42 +1,131 @@
-//! `GET /api/status`: versions, database, actors, keys and models at a glance.
+//! `GET /api/status` and `GET /health`: what stands behind, at a glance.
 
 use super::Plane;
-use crate::keypool::KeyView;
+use super::banners::{self, Banner};
+use super::pages::json;
+use super::routes::Route;
+use crate::domain::time::Timestamp;
+use crate::keypool::PoolView;
 use actix_web::HttpResponse;
-use actix_web::web::Data;
-use serde_json::{Value, json};
+use actix_web::web::{self, Data};
+use schemars::JsonSchema;
+use serde::Serialize;
 
-/// Answers with the state of this process.
-pub async fn status(plane: Data<Plane>) -> HttpResponse {
-    let pool = plane.pool.view();
-    let catalog = plane.catalog.get();
-    let keys: Vec<Value> = pool.keys.iter().map(key).collect();
-    HttpResponse::Ok().json(json!({
-        "version": env!("CARGO_PKG_VERSION"),
-        "time": plane.clock.now().rfc3339(),
-        "database": plane.database,
-        "actors": {
-            "key_pool": plane.pool.is_alive(),
-            "model_catalog": plane.catalog.is_alive(),
-            "usage_sink": plane.usage.is_alive(),
-        },
-        "usage_rows_waiting": plane.usage.waiting(),
-        "keys": {"count": keys.len(), "usable": pool.usable, "data": keys},
-        "models": {
-            "count": catalog.all().len(),
-            "free": catalog.free().count(),
-            "fetched_at": catalog.fetched_at.map(|at| at.rfc3339()),
-        },
-    }))
+/// The routes of this resource.
+pub fn routes() -> Vec<Route> {
+    vec![
+        Route::get("/health", || web::get().to(health))
+            .says("Whether this program lives.")
+            .open()
+            .gives::<Health>(200),
+        Route::get("/api/status", || web::get().to(status))
+            .says("Versions, database, actors, keys and models at a glance.")
+            .gives::<Status>(200),
+    ]
 }
 
-fn key(view: &KeyView) -> Value {
-    let rest = view
-        .rest
-        .as_ref()
-        .map(|rest| json!({"cause": rest.cause, "until": rest.until.map(|until| until.rfc3339())}));
-    let mut shown = view.record.shown();
-    shown.insert("in_flight".to_owned(), json!(view.in_flight));
-    shown.insert("resting".to_owned(), json!(rest));
-    Value::Object(shown)
+/// Whether this program lives.
+#[derive(Serialize, JsonSchema)]
+struct Health {
+    /// Always `ok`.
+    status: &'static str,
+}
+
+/// The state of this process.
+#[derive(Serialize, JsonSchema)]
+struct Status {
+    version: &'static str,
+    time: String,
+    /// Where the database is, without a password.
+    database: String,
+    started_at: String,
+    /// What needs the operator.
+    warnings: Vec<Banner>,
+    /// Whether the database is away, or a part of the program has died.
+    degraded: bool,
+    actors: Actors,
+    /// Usage rows that have not reached the database yet.
+    usage_rows_waiting: usize,
+    /// Requests of clients being served.
+    requests_in_flight: usize,
+    keys: KeyCounts,
+    models: Models,
+    /// The origin under which browsers see the dashboard, if it was configured.
+    public_origin: Option<String>,
+    /// What clients take as their base URL.
+    client_base_url: String,
+}
+
+/// Which parts live.
+#[derive(Serialize, JsonSchema)]
+struct Actors {
+    key_pool: bool,
+    model_catalog: bool,
+    token_book: bool,
+    usage_sink: bool,
+}
+
+/// How many keys there are.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct KeyCounts {
+    count: usize,
+    /// Those that may be used now.
+    usable: usize,
+    /// Attempts under way.
+    in_flight: u64,
+}
+
+impl KeyCounts {
+    /// The keys of the pool's view.
+    pub fn of(pool: &PoolView) -> KeyCounts {
+        let in_flight = pool.keys.iter().map(|key| u64::from(key.in_flight)).sum();
+        KeyCounts { count: pool.keys.len(), usable: pool.usable, in_flight }
+    }
+}
+
+/// How many models there are.
+#[derive(Serialize, JsonSchema)]
+struct Models {
+    count: usize,
+    free: usize,
+    /// When the list was fetched; null before the first one.
+    fetched_at: Option<String>,
+}
+
+async fn health() -> HttpResponse {
+    json(200, &Health { status: "ok" })
+}
+
+async fn status(plane: Data<Plane>) -> HttpResponse {
+    let pool = plane.pool.view();
+    let catalog = plane.catalog.get();
+    let actors = Actors {
+        key_pool: plane.pool.is_alive(),
+        model_catalog: plane.catalog.is_alive(),
+        token_book: plane.tokens.is_alive(),
+        usage_sink: plane.usage.is_alive(),
+    };
+    // Asked now, so that the answer is true now.
+    let away = plane.ledger.ping().await.is_err();
+    let status = Status {
+        version: env!("CARGO_PKG_VERSION"),
+        time: plane.clock.now().rfc3339(),
+        database: plane.database.clone(),
+        started_at: plane.started_at.rfc3339(),
+        warnings: banners::all(&plane, &pool),
+        degraded: away
+            || !(actors.key_pool && actors.model_catalog && actors.token_book && actors.usage_sink),
+        actors,
+        usage_rows_waiting: plane.usage.waiting(),
+        requests_in_flight: (plane.requests_in_flight)(),
+        keys: KeyCounts::of(&pool),
+        models: Models {
+            count: catalog.all().len(),
+            free: catalog.free().count(),
+            fetched_at: catalog.fetched_at.map(Timestamp::rfc3339),
+        },
+        public_origin: plane.door.hosts().public().map(ToString::to_string),
+        client_base_url: plane.client_base_url.clone(),
+    };
+    json(200, &status)
 }

@@ -38,6 +38,9 @@ pub enum StartError {
     /// No random numbers were to be had for the first password.
     #[error("no password could be generated: the system gave no random numbers")]
     NoRandomness,
+    /// The metrics contradict one another.
+    #[error("the metrics could not be set up: {0}; report this")]
+    Metrics(prometheus::Error),
     /// An actor died.
     #[error("the {0} has died; the program ends so that it can be started again")]
     Died(&'static str),

@@ -5,12 +5,13 @@
 mod certificate;
 mod error;
 pub mod logging;
+mod operator;
 mod password;
 mod stop;
 
 pub use certificate::check as check_certificate;
 pub use error::StartError;
-pub use password::NewPassword;
+pub use password::{NewPassword, generate as new_password};
 pub use stop::Stop;
 
 use crate::admin_plane;
@@ -19,7 +20,7 @@ use crate::config::Settings;
 use crate::config::database::{Database, DatabaseUrl};
 use crate::config::host::Host;
 use crate::config::openrouter::OpenRouter;
-use crate::credentials::AdminPassword;
+use crate::credentials::{AdminAsClient, AdminPassword};
 use crate::data_plane::{self, access::Access, shaping::Shaping};
 use crate::domain::ids::RequestIds;
 use crate::domain::key::NewKey;
@@ -27,18 +28,19 @@ use crate::domain::secret::Secret;
 use crate::domain::time::Clock;
 use crate::keypool::{self, FreeLimits, KeyPoolHandle, PoolOptions};
 use crate::listener::{self, Deadlines};
+use crate::metrics::Metrics;
 use crate::shape::alias::Aliases;
 use crate::shape::free_rule::FreeRule;
 use crate::shape::rules::Rules;
 use crate::shape::tokens;
 use crate::store::{Place, SecretKeySource, Store, StoreError};
+use crate::tokens::TokensHandle;
 use crate::upstream::client::Connection;
 use crate::usage::{Completer, UsageHandle};
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
 use actix_web::{App as WebApp, web};
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,7 +49,7 @@ const ADMIN_IDLE: Duration = Duration::from_secs(5);
 /// The admin plane has nothing to drain.
 const ADMIN_SHUTDOWN: Duration = Duration::from_secs(2);
 
-/// The running program: two servers and three actors.
+/// The running program: two servers and four actors.
 pub struct App {
     data_address: SocketAddr,
     admin_address: SocketAddr,
@@ -86,35 +88,36 @@ impl App {
         let (password, new_password) = password::find(settings.admin.password.as_ref(), &store)?;
         add_configured_keys(&settings.openrouter.api_keys, &store, &clock)?;
 
+        let metrics = Metrics::new(&settings.openrouter.free_model_suffix).map_err(StartError::Metrics)?;
+        let options = pool_options(settings);
         let pool =
-            KeyPoolHandle::start(store.clone(), connection.clone(), pool_options(settings), clock.clone())?;
+            KeyPoolHandle::start(store.clone(), connection.clone(), options, metrics.clone(), clock.clone())?;
         let options = catalog_options(&settings.openrouter);
         let catalog = CatalogHandle::start(store.clone(), connection.clone(), options, clock.clone())?;
-        let mut usage = UsageHandle::start(store.clone(), clock.clone());
+        let tokens = TokensHandle::start(store.clone(), clock.clone())?;
+        let admin_uses = AdminAsClient::new(clock.clone());
+        let mut access = access(settings, &password);
+        access.tokens = Some(tokens.clone());
+        access.admin_uses = Some(admin_uses.clone());
+        password::watch(password.clone(), store.clone());
+        let days = settings.usage.retention_days;
+        let mut usage = UsageHandle::start(store.clone(), days, metrics.clone(), clock.clone());
         if let Some(wait) = settings.usage.complete_cancelled {
-            let completer = Completer::start(connection.clone(), store, usage.clone(), wait);
+            let completer = Completer::start(connection.clone(), store.clone(), usage.clone(), wait);
             usage = usage.completed_by(completer);
         }
         let shared = Arc::new(data_plane::Shared {
             options: data_options(settings, deadlines),
-            access: access(settings, &password),
+            access,
             shaping: shaping(settings)?,
             gate: data_plane::Gate::new(settings.server.max_in_flight, settings.server.max_body_memory),
             pool: pool.clone(),
             catalog: catalog.clone(),
+            tokens: tokens.clone(),
             usage: usage.clone(),
             clock: clock.clone(),
             ids: RequestIds::default(),
         });
-        let admin = admin_plane::Plane {
-            password,
-            pool,
-            catalog,
-            usage,
-            clock: clock.clone(),
-            database: settings.database.url.to_string(),
-            static_dir: static_dir(settings.admin.static_dir.clone()),
-        };
         let data_listening = listener::Options {
             workers: settings.server.workers,
             shutdown_timeout: settings.server.shutdown_timeout + stop::LAST_WORDS,
@@ -127,8 +130,11 @@ impl App {
             shutdown_timeout: ADMIN_SHUTDOWN,
             deadlines: Deadlines { idle: ADMIN_IDLE, ..deadlines },
             tls: None,
-            clock,
+            clock: clock.clone(),
         };
+        let parts =
+            operator::Parts { password, store, pool, catalog, tokens, admin_uses, usage, metrics, clock };
+        let admin = operator::plane(settings, data_address, Arc::clone(&shared), parts);
         Ok(App {
             data_address,
             admin_address,
@@ -173,6 +179,7 @@ impl App {
         log::info!("stopping: {} requests are being served", self.shared.gate.inside());
         stop::drain(&stop, &self.shared, serving, data, shutdown_timeout).await;
         self.shared.usage.flush().await;
+        self.shared.tokens.flush().await;
         self.shared.pool.shut_down().await;
         admin.stop(false).await;
         ended
@@ -293,17 +300,6 @@ fn shaping(settings: &Settings) -> Result<Shaping, StartError> {
     Ok(Shaping::new(rules, aliases, proxy.auto_max_tokens))
 }
 
-/// The folder of the pages: as configured, else `static`, else `static` beside the program.
-fn static_dir(configured: Option<PathBuf>) -> Option<PathBuf> {
-    let beside = crate::config::sources::program_folder().map(|folder| folder.join("static"));
-    let candidates = [configured, Some(PathBuf::from("static")), beside];
-    let found = candidates.into_iter().flatten().find(|folder| folder.join("index.html").is_file());
-    if found.is_none() {
-        log::warn!("the admin pages were not found: set admin.static_dir to the folder `static`");
-    }
-    found
-}
-
 fn data_server(
     socket: TcpListener,
     options: listener::Options,
@@ -330,6 +326,7 @@ fn admin_server(
 ) -> Result<Server, StartError> {
     let factory = move || {
         WebApp::new()
+            .wrap(from_fn(admin_plane::outer))
             .wrap(admin_plane::security_headers())
             .configure(|config| admin_plane::configure(config, &plane))
             .default_service(web::to(admin_plane::not_found))

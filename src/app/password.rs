@@ -5,7 +5,13 @@ use crate::credentials::AdminPassword;
 use crate::domain::secret::Secret;
 use crate::store::Store;
 use openssl::rand::rand_bytes;
+use std::time::Duration;
+use tokio::task::spawn_blocking;
+use tokio::time::sleep;
 use zeroize::Zeroizing;
+
+/// How often it is looked whether `admin reset-password` has set another one.
+const WATCH: Duration = Duration::from_secs(1);
 
 /// A password that was made just now, to be shown once and wiped.
 pub type NewPassword = Zeroizing<String>;
@@ -27,8 +33,10 @@ pub fn find(
         let text = generate()?;
         let password = Secret::new(text.as_str());
         // Of several replicas that start at once on a new database, one sets the password.
-        if store.set_first_admin_password(&password)? {
-            return Ok((AdminPassword::given(&password), Some(text)));
+        if store.set_first_admin_password(&password)?
+            && let Some(hash) = store.admin_password_hash()?
+        {
+            return Ok((AdminPassword::generated(&password, hash), Some(text)));
         }
     }
     match store.admin_password_hash()? {
@@ -37,9 +45,29 @@ pub fn find(
     }
 }
 
-fn generate() -> Result<NewPassword, StartError> {
+/// A new password out of the system's randomness.
+///
+/// # Errors
+/// When the system has none to give.
+pub fn generate() -> Result<NewPassword, StartError> {
     let mut bytes = [0u8; LENGTH];
     rand_bytes(&mut bytes).map_err(|_| StartError::NoRandomness)?;
     let letter = |byte: &u8| ALPHABET.get(usize::from(byte % 32)).map_or('x', |letter| char::from(*letter));
     Ok(Zeroizing::new(bytes.iter().map(letter).collect()))
+}
+
+/// Takes over a password that another process has set, from now on. Must run inside an actix system.
+pub fn watch(password: AdminPassword, store: Store) {
+    actix_web::rt::spawn(async move {
+        loop {
+            sleep(WATCH).await;
+            let store = store.clone();
+            // A database that is away says nothing about the password.
+            if let Ok(Ok(Some(hash))) = spawn_blocking(move || store.admin_password_hash()).await
+                && password.replace(hash)
+            {
+                log::warn!("the admin password was changed; every session has ended");
+            }
+        }
+    });
 }

@@ -72,6 +72,7 @@ pub(super) async fn wait(stop: &Stop, shared: &Shared) -> Result<(), StartError>
         let parts = [
             ("key pool", shared.pool.is_alive()),
             ("model catalog", shared.catalog.is_alive()),
+            ("token book", shared.tokens.is_alive()),
             ("usage sink", shared.usage.is_alive()),
         ];
         if let Some((name, _)) = parts.iter().find(|(_, alive)| !alive) {

@@ -5,11 +5,12 @@ use super::handle::{CatalogOptions, Refreshed};
 use super::listing;
 use crate::domain::model::{Catalog, ListKind, Model};
 use crate::domain::published::Published;
-use crate::domain::time::Clock;
+use crate::domain::time::{Clock, Timestamp};
 use crate::store::Store;
 use crate::upstream::client::{Call, Client, Connection, Via};
 use crate::upstream::fault::TransportFault;
 use actix::prelude::*;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::spawn_blocking;
@@ -21,6 +22,9 @@ const LIST_LIMIT: usize = 16 * 1024 * 1024;
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LONGEST_RETRY: Duration = Duration::from_secs(60);
 
+/// How often it is looked what the operator chose through another process.
+const CHOICES: Duration = Duration::from_secs(2);
+
 /// The actor.
 pub struct ModelCatalog {
     store: Store,
@@ -29,16 +33,33 @@ pub struct ModelCatalog {
     options: CatalogOptions,
     clock: Clock,
     catalog: Published<Catalog>,
-    chat: Vec<Arc<Model>>,
-    embeddings: Vec<Arc<Model>>,
+    kept: Kept,
     retry: Duration,
     next: Option<SpawnHandle>,
+}
+
+/// What the catalog is made of.
+pub struct Kept {
+    /// The models that write text.
+    pub chat: Vec<Arc<Model>>,
+    /// Those that embed.
+    pub embeddings: Vec<Arc<Model>>,
+    /// Ids of models that the operator does not want used, listed or not.
+    pub disabled: HashSet<String>,
 }
 
 /// Fetches the lists now.
 #[derive(Message)]
 #[rtype(result = "Result<Refreshed, String>")]
 pub struct Refresh;
+
+/// Lets a model be used, or not.
+#[derive(Message)]
+#[rtype(result = "Result<(), String>")]
+pub struct SetEnabled {
+    pub model: String,
+    pub enabled: bool,
+}
 
 /// The bodies of both lists; the second may be missing.
 struct Fetched {
@@ -53,8 +74,7 @@ impl ModelCatalog {
         options: CatalogOptions,
         clock: Clock,
         catalog: Published<Catalog>,
-        chat: Vec<Arc<Model>>,
-        embeddings: Vec<Arc<Model>>,
+        kept: Kept,
     ) -> ModelCatalog {
         ModelCatalog {
             store,
@@ -63,8 +83,7 @@ impl ModelCatalog {
             options,
             clock,
             catalog,
-            chat,
-            embeddings,
+            kept,
             retry: FIRST_RETRY,
             next: None,
         }
@@ -75,6 +94,26 @@ impl ModelCatalog {
             context.cancel_future(planned);
         }
         self.next = Some(context.run_later(after, |_, context| context.notify(Refresh)));
+    }
+
+    fn publish(&self, fetched_at: Option<Timestamp>) {
+        let Kept { chat, embeddings, disabled } = &self.kept;
+        self.catalog.publish(listing::joined(chat, embeddings, disabled, fetched_at));
+    }
+
+    /// Takes over what was chosen elsewhere: another process may work on the same database.
+    fn read_choices(&mut self, context: &mut Context<ModelCatalog>) {
+        let store = self.store.clone();
+        let reading = spawn_blocking(move || store.disabled_models());
+        context.spawn(reading.into_actor(self).map(|read, actor, _| {
+            // A database that is away says nothing about what was chosen.
+            let Ok(Ok(disabled)) = read else { return };
+            let disabled: HashSet<String> = disabled.into_iter().collect();
+            if disabled != actor.kept.disabled {
+                actor.kept.disabled = disabled;
+                actor.publish(actor.catalog.get().fetched_at);
+            }
+        }));
     }
 
     /// Takes a fetched listing over, or keeps the one there is.
@@ -102,18 +141,20 @@ impl ModelCatalog {
         match fetched.embeddings {
             Ok(body) => match listing::read(body.as_bytes(), &self.options.free_suffix) {
                 Ok(models) => {
-                    self.embeddings = models;
+                    self.kept.embeddings = models;
                     stored.push((ListKind::Embeddings, body));
                 }
                 Err(fault) => log::debug!("no embedding models were taken over: {fault}"),
             },
             Err(reason) => log::debug!("the embedding models could not be fetched: {reason}"),
         }
-        self.chat = chat;
-        let catalog = listing::joined(&self.chat, &self.embeddings, Some(now));
-        let refreshed = Refreshed { models: catalog.all().len(), free: catalog.free().count() };
+        self.kept.chat = chat;
+        let before = self.catalog.get();
+        self.publish(Some(now));
+        let catalog = self.catalog.get();
+        let change = listing::change(&before, &catalog);
+        let refreshed = Refreshed { models: catalog.all().len(), free: catalog.free().count(), change };
         log::info!("{} models on offer, {} of them free", refreshed.models, refreshed.free);
-        self.catalog.publish(catalog);
         self.retry = FIRST_RETRY;
         self.schedule(context, self.options.max_age);
         let store = self.store.clone();
@@ -173,6 +214,7 @@ impl Actor for ModelCatalog {
             _ => Duration::ZERO,
         };
         self.schedule(context, wait);
+        context.run_interval(CHOICES, ModelCatalog::read_choices);
     }
 }
 
@@ -185,5 +227,28 @@ impl Handler<Refresh> for ModelCatalog {
         };
         let fetching = fetch(client, self.options.timeout).into_actor(self);
         Box::pin(fetching.map(|fetched, actor, context| actor.take_over(fetched, context)))
+    }
+}
+
+impl Handler<SetEnabled> for ModelCatalog {
+    type Result = ResponseActFuture<ModelCatalog, Result<(), String>>;
+
+    fn handle(&mut self, chosen: SetEnabled, _: &mut Context<ModelCatalog>) -> Self::Result {
+        let SetEnabled { model, enabled } = chosen;
+        let (store, now, id) = (self.store.clone(), self.clock.now(), model.clone());
+        let writing = spawn_blocking(move || store.set_model_enabled(&id, enabled, now));
+        Box::pin(writing.into_actor(self).map(move |written, actor, _| {
+            match written {
+                Ok(written) => written.map_err(|error| error.to_string())?,
+                Err(_) => return Err("the work ended early; the log says more".to_owned()),
+            }
+            if enabled {
+                actor.kept.disabled.remove(&model);
+            } else {
+                actor.kept.disabled.insert(model);
+            }
+            actor.publish(actor.catalog.get().fetched_at);
+            Ok(())
+        }))
     }
 }

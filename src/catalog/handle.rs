@@ -1,7 +1,7 @@
 //! What the rest of the program holds of the ModelCatalog.
 
-use super::actor::{ModelCatalog, Refresh};
-use super::listing;
+use super::actor::{Kept, ModelCatalog, Refresh, SetEnabled};
+use super::listing::{self, Change};
 use crate::domain::model::{Catalog, ListKind, Model};
 use crate::domain::published::Published;
 use crate::domain::time::Clock;
@@ -38,6 +38,8 @@ pub struct Refreshed {
     pub models: usize,
     /// Free ones among them.
     pub free: usize,
+    /// What is new.
+    pub change: Change,
 }
 
 impl CatalogHandle {
@@ -56,10 +58,12 @@ impl CatalogHandle {
             listing::read(body.as_bytes(), &options.free_suffix).unwrap_or_default()
         };
         let (chat, embeddings) = (read(chat), read(embeddings));
-        let catalog = Published::new(listing::joined(&chat, &embeddings, fetched_at));
+        let disabled = store.disabled_models()?.into_iter().collect();
+        let catalog = Published::new(listing::joined(&chat, &embeddings, &disabled, fetched_at));
         let published = catalog.clone();
+        let kept = Kept { chat, embeddings, disabled };
         let address = ModelCatalog::start_in_arbiter(&Arbiter::new().handle(), move |_| {
-            ModelCatalog::new(store, connection, options, clock, published, chat, embeddings)
+            ModelCatalog::new(store, connection, options, clock, published, kept)
         });
         Ok(CatalogHandle { address, catalog })
     }
@@ -72,6 +76,15 @@ impl CatalogHandle {
     /// Fetches the lists now. Errors: what stood in the way; the catalog stays as it was.
     pub async fn refresh(&self) -> Result<Refreshed, String> {
         self.address.send(Refresh).await.unwrap_or_else(|_| Err("the catalog has stopped".to_owned()))
+    }
+
+    /// Lets a model be used, or not; this survives refreshes and restarts, and holds when it returns.
+    ///
+    /// # Errors
+    /// Why it could not be kept; nothing has changed then.
+    pub async fn set_enabled(&self, model: String, enabled: bool) -> Result<(), String> {
+        let sent = self.address.send(SetEnabled { model, enabled }).await;
+        sent.unwrap_or_else(|_| Err("the catalog has stopped".to_owned()))
     }
 
     /// Whether the actor lives.

@@ -7,6 +7,7 @@ use crate::shape::free_rule::is_free;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 /// Why a listing is not taken over.
@@ -35,8 +36,52 @@ pub fn read(body: &[u8], suffix: &str) -> Result<Vec<Arc<Model>>, ListingFault> 
 }
 
 /// One catalog of both lists: what writes text first, then what embeds.
-pub fn joined(chat: &[Arc<Model>], embeddings: &[Arc<Model>], fetched_at: Option<Timestamp>) -> Catalog {
-    Catalog::new(chat.iter().chain(embeddings).cloned().collect(), fetched_at)
+pub fn joined(
+    chat: &[Arc<Model>],
+    embeddings: &[Arc<Model>],
+    disabled: &HashSet<String>,
+    fetched_at: Option<Timestamp>,
+) -> Catalog {
+    Catalog::without(chat.iter().chain(embeddings).cloned().collect(), disabled, fetched_at)
+}
+
+/// What differs between two catalogs, in the ids of free models.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Change {
+    /// Free now, and not before.
+    pub added: Vec<String>,
+    /// Free before, and not now.
+    pub removed: Vec<String>,
+    /// Free before and now, with another window, another limit or other abilities.
+    pub changed: Vec<String>,
+}
+
+/// What is new in `after`. A model that is disabled is listed all the same.
+pub fn change(before: &Catalog, after: &Catalog) -> Change {
+    let free = |catalog: &Catalog| -> BTreeMap<String, Arc<Model>> {
+        let listed = catalog.listed().filter(|(model, _)| model.free);
+        listed.map(|(model, _)| (model.id.clone(), Arc::clone(model))).collect()
+    };
+    let (before, after) = (free(before), free(after));
+    let differs = |one: &Model, other: &Model| {
+        let facts = |model: &Model| {
+            (
+                model.window(),
+                model.max_completion_tokens,
+                model.reasons,
+                model.has_cache_price,
+                model.expires.clone(),
+            )
+        };
+        facts(one) != facts(other)
+    };
+    let is_changed =
+        |(id, model): &(&String, &Arc<Model>)| before.get(*id).is_some_and(|old| differs(old, model));
+    Change {
+        added: after.keys().filter(|id| !before.contains_key(*id)).cloned().collect(),
+        removed: before.keys().filter(|id| !after.contains_key(*id)).cloned().collect(),
+        changed: after.iter().filter(is_changed).map(|(id, _)| id.clone()).collect(),
+    }
 }
 
 fn model(raw: &str, suffix: &str) -> Option<Model> {
@@ -89,6 +134,27 @@ mod tests {
         assert!(!models[1].free && models[1].has_cache_price);
         assert!(models[2].free && models[2].window().is_none());
         assert!(models[0].raw.contains("\"new_field\":{\"x\":1.5}"));
+    }
+
+    #[test]
+    fn what_changed_is_told_of_free_models() {
+        let list = |body: Value| read(body.to_string().as_bytes(), ":free").expect("a list");
+        let before = list(json!({"data": [
+            {"id": "a/a:free", "context_length": 10}, {"id": "a/b:free"}, {"id": "a/c"}, {"id": "a/d:free"},
+        ]}));
+        let after = list(json!({"data": [
+            {"id": "a/a:free", "context_length": 20}, {"id": "a/d:free"}, {"id": "a/e:free"}, {"id": "a/f"},
+        ]}));
+        let disabled = HashSet::from(["a/d:free".to_owned()]);
+        let (before, after) =
+            (joined(&before, &[], &HashSet::new(), None), joined(&after, &[], &disabled, None));
+        let change = change(&before, &after);
+        assert_eq!(
+            (change.added, change.removed, change.changed),
+            (vec!["a/e:free".to_owned()], vec!["a/b:free".to_owned()], vec!["a/a:free".to_owned()])
+        );
+        assert!(after.get("a/d:free").is_none() && after.is_disabled("a/d:free"));
+        assert_eq!(after.listed().count(), 4);
     }
 
     #[test]

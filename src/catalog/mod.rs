@@ -9,4 +9,4 @@ mod handle;
 mod listing;
 
 pub use handle::{CatalogHandle, CatalogOptions, Refreshed};
-pub use listing::ListingFault;
+pub use listing::{Change, ListingFault};

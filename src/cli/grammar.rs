@@ -32,8 +32,10 @@ pub fn program() -> clap::Command {
         )
         .subcommand(simulate())
         .subcommand(keys())
+        .subcommand(super::tokens::grammar())
         .subcommand(usage())
         .subcommand(config())
+        .subcommand(admin())
         .subcommand(clap::Command::new("healthcheck").about("Ask a running server whether it is alive"));
     rows().filter_map(setting_arg).fold(program, clap::Command::arg)
 }
@@ -182,6 +184,22 @@ fn usage() -> clap::Command {
         .subcommand(export)
 }
 
+fn admin() -> clap::Command {
+    let reset = clap::Command::new("reset-password")
+        .about("Set another admin password and end every session; a running server notices")
+        .arg(
+            Arg::new("password")
+                .value_name("-")
+                .value_parser(["-"])
+                .help("Take it from the terminal or from standard input, instead of making one"),
+        );
+    clap::Command::new("admin")
+        .about("Look after the admin plane")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(reset)
+}
+
 fn config() -> clap::Command {
     clap::Command::new("config")
         .about("Look at the configuration")
@@ -194,7 +212,7 @@ fn config() -> clap::Command {
         .subcommand(clap::Command::new("schema").about("Print the JSON Schema of config.json"))
 }
 
-fn moment(text: &str) -> Result<Timestamp, String> {
+pub(super) fn moment(text: &str) -> Result<Timestamp, String> {
     Timestamp::parse(text)
         .ok_or_else(|| "expected a time such as 2026-11-22 or 2026-11-22T15:04:05Z".to_owned())
 }

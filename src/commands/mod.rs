@@ -1,12 +1,14 @@
 //! The subcommands: what each does with the settings it is given. Prints for people and scripts;
 //! decides nothing about requests.
 
+mod admin;
 mod config;
 mod demo;
 mod healthcheck;
 mod keys;
 mod serve;
 mod simulate;
+mod tokens;
 mod usage;
 
 use crate::app::{self, StartError};
@@ -31,8 +33,6 @@ enum CommandError {
     Store(#[from] StoreError),
     #[error("{0}")]
     Io(#[from] io::Error),
-    #[error("{0}")]
-    Csv(#[from] csv::Error),
     /// What was asked for cannot be done, or was not done in full.
     #[error("{0}")]
     Refused(String),
@@ -81,10 +81,12 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Serve | Command::Demo => serve::run(&settings),
         Command::Simulate { port, threads } => simulate::run(port, threads),
         Command::Keys(keys) => keys::run(keys, &settings),
+        Command::Tokens(tokens) => tokens::run(tokens, &settings),
         Command::UsageExport { format, since, until } => usage::export(&settings, format, since, until),
         Command::ConfigCheck => config::check(&settings),
         Command::ConfigShow => config::show(&settings),
         Command::ConfigSchema => config::schema(),
+        Command::ResetPassword { given } => admin::reset_password(&settings, given),
         Command::Healthcheck => healthcheck::run(&settings),
     })
 }

@@ -90,7 +90,7 @@ impl Value for BaseUrl {
 }
 
 /// The host of `host`, `host:port` or `[v6]:port`; `None` when it is none of these.
-fn host_of(authority: &str) -> Option<&str> {
+pub(super) fn host_of(authority: &str) -> Option<&str> {
     let (host, port) = if let Some(rest) = authority.strip_prefix('[') {
         let (host, after) = rest.split_once(']')?;
         host.parse::<Ipv6Addr>().ok()?;

@@ -24,12 +24,14 @@ pub mod near;
 pub mod numbers;
 pub mod openrouter;
 pub mod proxy;
+pub mod public_origin;
 pub mod reader;
 pub mod schema;
 pub mod server;
 pub mod sources;
 pub mod table;
 pub mod usage;
+pub mod weak;
 
 use fault::Faults;
 use reader::{Found, Origin, Reader};

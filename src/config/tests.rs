@@ -321,3 +321,14 @@ fn rules_and_aliases_come_from_every_source() {
     assert_eq!(patterns, ["z", "a"], "the flag wins and keeps its order");
     assert_eq!(settings.proxy.model_aliases[0].name, "z");
 }
+
+#[test]
+fn a_weak_admin_password_is_refused_from_a_file_beyond_this_machine() {
+    let file = r#"{"admin":{"password":"admin123","host":"0.0.0.0"}}"#;
+    let faults = load(&sources(&[], &[], "", file)).expect_err("a fault").to_string();
+    assert!(faults.contains("admin.password") && !faults.contains("admin123"), "{faults}");
+    let settings = load(&sources(&[], &[("ADMIN_PASSWORD", "admin123")], "", file)).expect("allowed");
+    assert!(settings.warnings().iter().any(|warning| warning.contains("admin password")));
+    let local = r#"{"admin":{"password":"admin123"}}"#;
+    assert!(load(&sources(&[], &[], "", local)).is_ok_and(|settings| settings.warnings().is_empty()));
+}

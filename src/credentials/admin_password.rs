@@ -21,18 +21,29 @@ const WAITING: usize = 32;
 pub struct AdminPassword(Arc<Inner>);
 
 struct Inner {
-    /// `None`: the password was given in clear by the configuration and its digest is known.
-    hash: Option<PasswordHash>,
     known: Mutex<Known>,
     slots: Semaphore,
     waiting: Semaphore,
 }
 
-/// Digests whose comparison is done.
-#[derive(Default)]
+/// The password, and digests whose comparison with it is done.
 struct Known {
+    /// `None`: the password was given in clear by the configuration and its digest is known.
+    hash: Option<PasswordHash>,
     right: Option<Digest>,
     wrong: VecDeque<Digest>,
+    generation: u64,
+}
+
+/// What became of a comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Judged {
+    /// It is the password.
+    Right,
+    /// It is not.
+    Wrong,
+    /// It is not, and was offered before: a program with an old password rather than a guesser.
+    WrongAgain,
 }
 
 /// Too many credentials are being compared.
@@ -51,10 +62,14 @@ impl AdminPassword {
         AdminPassword::new(Some(hash), None)
     }
 
+    /// A password that is known in clear now, and stored, so that it may be replaced later.
+    pub fn generated(password: &Secret, hash: PasswordHash) -> AdminPassword {
+        AdminPassword::new(Some(hash), Some(password.digest()))
+    }
+
     fn new(hash: Option<PasswordHash>, right: Option<Digest>) -> AdminPassword {
         AdminPassword(Arc::new(Inner {
-            hash,
-            known: Mutex::new(Known { right, wrong: VecDeque::new() }),
+            known: Mutex::new(Known { hash, right, wrong: VecDeque::new(), generation: 0 }),
             slots: Semaphore::new(AT_ONCE),
             waiting: Semaphore::new(WAITING),
         }))
@@ -65,35 +80,69 @@ impl AdminPassword {
     /// # Errors
     /// [`Busy`] when more credentials wait for a slow comparison than we let wait.
     pub async fn is_right(&self, offered: &[u8]) -> Result<bool, Busy> {
+        Ok(self.judge(offered).await? == Judged::Right)
+    }
+
+    /// What `offered` is, for those who count wrong ones.
+    ///
+    /// # Errors
+    /// [`Busy`] as with [`AdminPassword::is_right`].
+    pub async fn judge(&self, offered: &[u8]) -> Result<Judged, Busy> {
         let inner = &self.0;
         let digest = Digest::of(offered);
-        if let Some(known) = inner.known(digest) {
-            return Ok(known);
-        }
-        let (Some(hash), Ok(text)) = (&inner.hash, std::str::from_utf8(offered)) else { return Ok(false) };
+        let Some((hash, generation)) = inner.unknown(digest)? else { return inner.known(digest) };
+        let (Some(hash), Ok(text)) = (hash, std::str::from_utf8(offered)) else {
+            inner.learn(digest, false, generation);
+            return Ok(Judged::Wrong);
+        };
         let _waiting = inner.waiting.try_acquire().map_err(|_| Busy)?;
         let _slot = inner.slots.acquire().await.map_err(|_| Busy)?;
-        if let Some(known) = inner.known(digest) {
-            return Ok(known);
+        if inner.unknown(digest)?.is_none() {
+            return inner.known(digest);
         }
-        let (hash, secret) = (hash.clone(), Secret::new(text));
+        let secret = Secret::new(text);
         let right = spawn_blocking(move || hash.verify(&secret)).await.map_err(|_| Busy)?;
-        inner.learn(digest, right);
-        Ok(right)
+        inner.learn(digest, right, generation);
+        Ok(if right { Judged::Right } else { Judged::Wrong })
+    }
+
+    /// Takes another hash for the one known so far; a password that the configuration gave stays.
+    /// Says whether something changed: then every session that began with the old one must end.
+    pub fn replace(&self, hash: PasswordHash) -> bool {
+        let Ok(mut known) = self.0.known.lock() else { return false };
+        if known.hash.as_ref().is_none_or(|old| *old == hash) {
+            return false;
+        }
+        let generation = known.generation + 1;
+        *known = Known { hash: Some(hash), right: None, wrong: VecDeque::new(), generation };
+        true
+    }
+
+    /// Rises with each change of the password.
+    pub fn generation(&self) -> u64 {
+        self.0.known.lock().map_or(0, |known| known.generation)
     }
 }
 
 impl Inner {
-    fn known(&self, digest: Digest) -> Option<bool> {
-        let known = self.known.lock().ok()?;
-        if known.right == Some(digest) {
-            return Some(true);
-        }
-        known.wrong.contains(&digest).then_some(false)
+    /// What to compare with when nothing is known of this digest yet.
+    fn unknown(&self, digest: Digest) -> Result<Option<(Option<PasswordHash>, u64)>, Busy> {
+        let known = self.known.lock().map_err(|_| Busy)?;
+        let is_known = known.right == Some(digest) || known.wrong.contains(&digest);
+        Ok((!is_known).then(|| (known.hash.clone(), known.generation)))
     }
 
-    fn learn(&self, digest: Digest, right: bool) {
+    fn known(&self, digest: Digest) -> Result<Judged, Busy> {
+        let known = self.known.lock().map_err(|_| Busy)?;
+        Ok(if known.right == Some(digest) { Judged::Right } else { Judged::WrongAgain })
+    }
+
+    /// What was learned of a password that was replaced meanwhile is forgotten.
+    fn learn(&self, digest: Digest, right: bool, generation: u64) {
         let Ok(mut known) = self.known.lock() else { return };
+        if known.generation != generation {
+            return;
+        }
         if right {
             known.right = Some(digest);
             return;
@@ -131,5 +180,22 @@ mod tests {
             // A thousand slow comparisons would take many seconds.
             assert!(again.elapsed().as_secs() < 5);
         }
+    }
+
+    #[actix_web::test]
+    async fn a_replaced_password_is_forgotten_and_a_given_one_stays() {
+        let hash = |text: &str| PasswordHash::of(&Secret::new(text)).expect("a hash");
+        let password = AdminPassword::stored(hash("first"));
+        assert_eq!(password.judge(b"first").await, Ok(Judged::Right));
+        assert_eq!(password.judge(b"second").await, Ok(Judged::Wrong));
+        assert_eq!(password.judge(b"second").await, Ok(Judged::WrongAgain));
+        assert!(password.replace(hash("second")));
+        assert_eq!(password.generation(), 1);
+        assert_eq!(password.judge(b"first").await, Ok(Judged::Wrong));
+        assert_eq!(password.judge(b"second").await, Ok(Judged::Right));
+
+        let given = AdminPassword::given(&Secret::new("given"));
+        assert!(!given.replace(hash("other")));
+        assert_eq!(given.is_right(b"given").await, Ok(true));
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Holds digests and hashes only; never a secret, never a database.
 
+mod admin_as_client;
 mod admin_password;
 
-pub use admin_password::{AdminPassword, Busy};
+pub use admin_as_client::AdminAsClient;
+pub use admin_password::{AdminPassword, Busy, Judged};

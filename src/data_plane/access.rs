@@ -3,10 +3,13 @@
 //! Checked before the body is read.
 
 use super::errors::{ApiError, Kind};
-use crate::credentials::{AdminPassword, Busy};
+use crate::credentials::{AdminAsClient, AdminPassword, Busy};
 use crate::domain::secret::{Digest, Secret};
+use crate::domain::token::{PREFIX, TokenState};
 use crate::domain::usage::Client;
+use crate::tokens::{Token, TokensHandle};
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The longest credential that is looked at.
@@ -21,6 +24,10 @@ pub struct Access {
     pub pass_through: bool,
     /// Whether a client needs no credential.
     pub anonymous: bool,
+    /// The client tokens.
+    pub tokens: Option<TokensHandle>,
+    /// Where it is noted that the admin password came in.
+    pub admin_uses: Option<AdminAsClient>,
 }
 
 /// A client that was let in.
@@ -30,11 +37,13 @@ pub struct Admitted {
     pub client: Client,
     /// Its own OpenRouter key, to be used instead of the pool.
     pub own_key: Option<Secret>,
+    /// The client token it came with.
+    pub token: Option<Arc<Token>>,
 }
 
 impl From<Client> for Admitted {
     fn from(client: Client) -> Admitted {
-        Admitted { client, own_key: None }
+        Admitted { client, own_key: None, token: None }
     }
 }
 
@@ -58,17 +67,45 @@ impl Access {
         if self.password == Some(Digest::of(offered)) {
             return Ok(Client::AccessPassword.into());
         }
+        if let Some(admitted) = self.check_token(offered)? {
+            return Ok(admitted);
+        }
         if self.pass_through
             && let Some(key) = own_key(offered)
         {
-            return Ok(Admitted { client: Client::PassThrough { hint: key.hint() }, own_key: Some(key) });
+            let client = Client::PassThrough { hint: key.hint() };
+            return Ok(Admitted { own_key: Some(key), ..client.into() });
         }
         if let Some(admin) = &self.admin
             && admin.is_right(offered).await.map_err(busy)?
         {
+            if let Some(uses) = &self.admin_uses {
+                uses.note();
+            }
             return Ok(Client::AdminPassword.into());
         }
         Err(unauthorized("the credential is not valid here; ask the operator of this proxy for one"))
+    }
+
+    /// The client whose token this is; `None`: it is no token of ours. Errors: 401 for one that is over.
+    fn check_token(&self, offered: &[u8]) -> Result<Option<Admitted>, ApiError> {
+        let Some(tokens) = self.tokens.as_ref().filter(|_| offered.starts_with(PREFIX.as_bytes())) else {
+            return Ok(None);
+        };
+        match tokens.find(&Digest::of(offered)) {
+            None => Ok(None),
+            Some((token, TokenState::Active)) => {
+                let record = &token.record;
+                let client = Client::Token { id: record.id, name: record.terms.name.clone() };
+                Ok(Some(Admitted { token: Some(token), ..client.into() }))
+            }
+            Some((_, TokenState::Expired)) => {
+                Err(unauthorized("this token has expired; ask the operator of this proxy for another"))
+            }
+            Some((_, TokenState::Revoked)) => {
+                Err(unauthorized("this token was revoked; ask the operator of this proxy for another"))
+            }
+        }
     }
 }
 

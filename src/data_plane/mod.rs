@@ -15,12 +15,14 @@ mod errors;
 mod failover;
 mod headers;
 mod health;
+mod key;
 mod models;
 mod outer;
 mod patience;
 mod record;
 mod relay;
 mod request;
+mod rights;
 mod routes;
 mod scrub;
 pub mod shaping;
@@ -34,6 +36,7 @@ use crate::domain::ids::RequestIds;
 use crate::domain::time::Clock;
 use crate::keypool::KeyPoolHandle;
 use crate::shape::free_rule::FreeRule;
+use crate::tokens::TokensHandle;
 use crate::upstream::client::{Client, Connection};
 use crate::usage::UsageHandle;
 use access::Access;
@@ -82,6 +85,8 @@ pub struct Shared {
     pub pool: KeyPoolHandle,
     /// The models.
     pub catalog: CatalogHandle,
+    /// The client tokens.
+    pub tokens: TokensHandle,
     /// The rows.
     pub usage: UsageHandle,
     /// The time.

@@ -6,6 +6,7 @@ use super::errors::{ApiError, Kind};
 use super::outer::request_id;
 use crate::domain::model::{Catalog, Model};
 use crate::shape::alias::Aliases;
+use crate::shape::allowed::Allowed;
 use crate::shape::body::Document;
 use actix_web::http::header;
 use actix_web::web::{Data, Path};
@@ -17,13 +18,16 @@ use std::fmt::Write;
 use std::rc::Rc;
 use std::sync::{Arc, Weak};
 
-/// The list as it was last built on this thread: it changes only with the catalog.
+/// The lists as they were last built on this thread: they change only with the catalog.
 #[derive(Clone, Default)]
-pub struct Cache(Rc<RefCell<Option<Built>>>);
+pub struct Cache(Rc<RefCell<Vec<Built>>>);
+
+/// The lists that are kept: one for each set of models that clients may use.
+const KEPT: usize = 16;
 
 struct Built {
     of: Weak<Catalog>,
-    only_free: bool,
+    view: View,
     body: Bytes,
     etag: String,
 }
@@ -38,8 +42,8 @@ pub async fn list(request: HttpRequest, plane: Data<Plane>) -> HttpResponse {
     if catalog.is_empty() {
         return no_list().response(None, &request_id(&request).to_string());
     }
-    let offer =
-        Offer { catalog: &catalog, aliases: &plane.shaping.aliases, only_free: only_free(&plane, &admitted) };
+    let view = View::of(&plane, &admitted);
+    let offer = Offer { catalog: &catalog, aliases: &plane.shaping.aliases, view: &view };
     let (body, etag) = plane.models.list(&offer);
     let known = request.headers().get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
     let is_known = |one: &str| one == "*" || one.trim_start_matches("W/") == etag;
@@ -60,8 +64,8 @@ pub async fn one(request: HttpRequest, id: Path<String>, plane: Data<Plane>) -> 
         Err(error) => return error.response(None, &request_id),
     };
     let catalog = plane.catalog.get();
-    let offer =
-        Offer { catalog: &catalog, aliases: &plane.shaping.aliases, only_free: only_free(&plane, &admitted) };
+    let view = View::of(&plane, &admitted);
+    let offer = Offer { catalog: &catalog, aliases: &plane.shaping.aliases, view: &view };
     match offer.entry(&id) {
         Some(entry) => {
             HttpResponse::Ok().insert_header((header::CONTENT_TYPE, "application/json")).body(entry)
@@ -74,9 +78,26 @@ pub async fn one(request: HttpRequest, id: Path<String>, plane: Data<Plane>) -> 
     }
 }
 
-/// The free rule is for pooled keys: who comes with a key of its own may use any model.
-fn only_free(plane: &Plane, admitted: &Admitted) -> bool {
-    plane.options.free_rule.is_some() && admitted.own_key.is_none()
+/// Which models a client sees.
+#[derive(Clone, PartialEq)]
+struct View {
+    only_free: bool,
+    allowed: Option<Allowed>,
+}
+
+impl View {
+    /// The free rule is for pooled keys: who comes with a key of its own may use any model.
+    fn of(plane: &Plane, admitted: &Admitted) -> View {
+        View {
+            only_free: plane.options.free_rule.is_some() && admitted.own_key.is_none(),
+            allowed: admitted.token.as_ref().and_then(|token| token.allowed.clone()),
+        }
+    }
+
+    fn shows(&self, model: &Model) -> bool {
+        let allowed = self.allowed.as_ref().is_none_or(|allowed| allowed.admits(&model.id));
+        allowed && (model.free || !self.only_free)
+    }
 }
 
 fn no_list() -> ApiError {
@@ -91,10 +112,8 @@ impl Cache {
     /// The body and its entity tag.
     fn list(&self, offer: &Offer<'_>) -> (Bytes, String) {
         let mut cached = self.0.borrow_mut();
-        let current = cached.as_ref().filter(|built| {
-            built.only_free == offer.only_free && std::ptr::eq(built.of.as_ptr(), Arc::as_ptr(offer.catalog))
-        });
-        if let Some(built) = current {
+        cached.retain(|built| std::ptr::eq(built.of.as_ptr(), Arc::as_ptr(offer.catalog)));
+        if let Some(built) = cached.iter().find(|built| built.view == *offer.view) {
             return (built.body.clone(), built.etag.clone());
         }
         let body = Bytes::from(offer.list());
@@ -104,12 +123,11 @@ impl Cache {
             let _ = write!(etag, "{byte:02x}");
         }
         etag.push('"');
-        *cached = Some(Built {
-            of: Arc::downgrade(offer.catalog),
-            only_free: offer.only_free,
-            body: body.clone(),
-            etag: etag.clone(),
-        });
+        if cached.len() >= KEPT {
+            cached.remove(0);
+        }
+        let (of, view) = (Arc::downgrade(offer.catalog), offer.view.clone());
+        cached.push(Built { of, view, body: body.clone(), etag: etag.clone() });
         (body, etag)
     }
 }
@@ -118,12 +136,12 @@ impl Cache {
 struct Offer<'o> {
     catalog: &'o Arc<Catalog>,
     aliases: &'o Aliases,
-    only_free: bool,
+    view: &'o View,
 }
 
 impl Offer<'_> {
     fn may_use(&self, model: &Model) -> bool {
-        model.free || !self.only_free
+        self.view.shows(model)
     }
 
     /// The whole list, aliases last. OpenRouter's SDK needs `total_count` and `links` beside OpenAI's
@@ -202,12 +220,16 @@ mod tests {
             ("paid".to_owned(), models(&["c/d"])),
         ])
         .expect("aliases");
-        let offer = |only_free| Offer { catalog: &catalog, aliases: &aliases, only_free };
+        let [free, all, none] = [(true, None), (false, None), (true, Some(Allowed::new(&[])))]
+            .map(|(only_free, allowed)| View { only_free, allowed });
+        let with = |view| Offer { catalog: &catalog, aliases: &aliases, view };
+        let offer = |only_free: bool| with(if only_free { &free } else { &all });
         let cache = Cache::default();
         let (body, etag) = cache.list(&offer(true));
         let expected = r#"{"object":"list","data":[{"object":"model","owned_by":"a","id":"a/b:free","created":7,"pricing":{"prompt":"0.000"}},{"object":"model","owned_by":"openrouter-proxy","id":"fast","created":7,"pricing":{"prompt":"0.000"}}],"total_count":2,"links":{"next":null}}"#;
         assert_eq!(body, expected);
         assert_eq!(cache.list(&offer(true)), (body, etag));
+        assert!(cache.list(&with(&none)).0.starts_with(b"{\"object\":\"list\",\"data\":[]"));
         assert_eq!((offer(true).entry("paid"), offer(true).entry("c/d")), (None, None));
         assert!(offer(false).entry("paid").is_some_and(|entry| entry.contains("\"id\":\"paid\"")));
     }

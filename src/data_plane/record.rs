@@ -7,6 +7,7 @@ use crate::domain::secret::Secret;
 use crate::domain::time::Clock;
 use crate::domain::usage::{Client, Outcome, UsageRow};
 use crate::keypool::Lease;
+use crate::tokens::Reservation;
 use crate::upstream::watch::Seen;
 use crate::usage::{Cancelled, UsageHandle};
 use std::cell::Cell;
@@ -19,6 +20,7 @@ const CLIENT_LEFT: u16 = 499;
 /// Holds the row until the request ends. Dropped before it was finished, it says that the client left.
 pub struct Record {
     row: Option<UsageRow>,
+    reservation: Option<Reservation>,
     key: Option<Secret>,
     head: HeadSent,
     began: Duration,
@@ -43,6 +45,7 @@ impl Record {
         let endpoint = dialect.path().trim_start_matches('/');
         Record {
             row: Some(UsageRow::begin(id, clock.now(), endpoint)),
+            reservation: None,
             key: None,
             head: HeadSent::default(),
             began: clock.elapsed(),
@@ -71,6 +74,11 @@ impl Record {
         });
     }
 
+    /// One request was taken from the limits of its token: given back unless an attempt is sent.
+    pub fn reserved(&mut self, reservation: Reservation) {
+        self.reservation = Some(reservation);
+    }
+
     /// What it asks for.
     pub fn asked(&mut self, model: &str, stream: bool) {
         self.note(|row| {
@@ -81,6 +89,7 @@ impl Record {
 
     /// An attempt is sent with this key.
     pub fn attempt(&mut self, lease: &Lease) {
+        self.spend();
         self.key = Some(lease.secret.clone());
         self.note(|row| {
             row.attempts += 1;
@@ -92,8 +101,15 @@ impl Record {
 
     /// An attempt is sent with the client's own key.
     pub fn own_attempt(&mut self, key: &Secret) {
+        self.spend();
         self.key = Some(key.clone());
         self.note(|row| row.attempts += 1);
+    }
+
+    fn spend(&mut self) {
+        if let Some(reservation) = self.reservation.take() {
+            reservation.spend();
+        }
     }
 
     /// Attempts sent so far.

@@ -1,5 +1,5 @@
 //! The path of a request, top to bottom (DESIGN section 4):
-//! access → body → model → shape → lease, forward, judge → relay → settle and record.
+//! access → reservation → body → model → shape → lease, forward, judge → relay → settle and record.
 //!
 //! Each step is one line here and one file beside this one. Whatever ends a request, exactly one row
 //! records it.
@@ -14,7 +14,7 @@ use super::outer::request_id;
 use super::patience::Broken;
 use super::record::Record;
 use super::shaping::bad_body;
-use super::{aside, body, early, headers, relay};
+use super::{aside, body, early, headers, relay, rights};
 use crate::domain::dialect::Dialect;
 use crate::domain::ids::RequestId;
 use crate::domain::model::Catalog;
@@ -126,6 +126,7 @@ async fn take_in(
     let admitted = plane.access.check(request.headers()).await?;
     refuse_pooled_key(&admitted, plane)?;
     record.client(&admitted.client);
+    rights::reserve(&admitted, plane, record).await?;
     let bounds = Bounds { limit: plane.options.max_body_bytes, timeout: plane.options.body_timeout };
     let mut memory = plane.gate.memory();
     let bytes = body::read(request, payload, bounds, &mut memory).await?;
@@ -200,6 +201,7 @@ impl Wish {
     /// returns the answer and the model that was asked. Errors: those of the last model.
     async fn fulfil(&self, record: &mut Record) -> Result<(Served, String), ApiError> {
         let models = candidates(&self.document, &self.plane.shaping.aliases);
+        let models = rights::models(&self.admitted, &self.document, models)?;
         let mut left = models.len();
         let mut counted = 0;
         for model in models {
@@ -316,6 +318,7 @@ fn admit_model(
     catalog: &Catalog,
     plane: &Plane,
 ) -> Result<(), Failure> {
+    refuse_disabled(document, catalog)?;
     let Some(rule) = &plane.options.free_rule else { return Ok(()) };
     if catalog.is_empty() {
         let message = "the upstream's model list could not be fetched yet; try again shortly";
@@ -325,6 +328,19 @@ fn admit_model(
         }));
     }
     free_rule::check(document, dialect, catalog, rule).map_err(not_free)
+}
+
+/// Refuses a model that the operator disabled, whether or not the free rule holds.
+fn refuse_disabled(document: &Document, catalog: &Catalog) -> Result<(), Failure> {
+    match document.string("model") {
+        Some(model) if catalog.is_disabled(&model) => {
+            let message =
+                format!("the model `{model}` is disabled here; `GET /v1/models` lists those on offer");
+            let error = ApiError::new(404, Kind::NotFound, "model_not_found", message);
+            Err(Failure::Model(ApiError { param: Some("model".to_owned()), ..error }))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A model that is gone or not free may have a next one in its alias. What escapes the rule has not,

@@ -2,7 +2,7 @@
 
 use super::errors::{ApiError, Kind};
 use super::outer::request_id;
-use super::{cors, health, models, request};
+use super::{cors, health, key, models, request};
 use actix_web::http::{Method, header};
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, Resource};
@@ -16,6 +16,7 @@ pub const ENDPOINTS: &[&str] = &[
     "POST /v1/embeddings",
     "GET /v1/models",
     "GET /v1/models/{author}/{slug}",
+    "GET /v1/key",
     "GET /health",
     "GET /ready",
 ];
@@ -29,6 +30,7 @@ pub fn configure(config: &mut ServiceConfig) {
             .service(posted(&format!("{base}/responses")).route(web::post().to(request::responses)))
             .service(posted(&format!("{base}/messages")).route(web::post().to(request::messages)))
             .service(posted(&format!("{base}/embeddings")).route(web::post().to(request::embeddings)))
+            .service(read(&format!("{base}/key")).route(web::get().to(key::key)))
             .service(read(&format!("{base}/models")).route(web::get().to(models::list)))
             .service(read(&format!("{base}/models/{{id:.+}}")).route(web::get().to(models::one)));
     }

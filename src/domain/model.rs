@@ -1,7 +1,7 @@
 //! Models: what the catalog knows of one, read leniently from OpenRouter's list
 //! (`openrouter-api.md` section 5).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// The router that picks a random free model; free although its id does not say so.
@@ -67,10 +67,14 @@ impl ListKind {
 }
 
 /// All models of one moment, in the upstream's order. Immutable once published.
+///
+/// A model that the operator disabled is not on offer: only [`Catalog::listed`] and
+/// [`Catalog::is_disabled`] know of it.
 #[derive(Debug, Default)]
 pub struct Catalog {
     models: Vec<Arc<Model>>,
     by_id: HashMap<String, usize>,
+    disabled: Vec<Arc<Model>>,
     /// When the list was fetched; `None` before the first one.
     pub fetched_at: Option<super::time::Timestamp>,
 }
@@ -78,15 +82,27 @@ pub struct Catalog {
 impl Catalog {
     /// A catalog of these models; of two with the same id the first stays.
     pub fn new(listed: Vec<Arc<Model>>, fetched_at: Option<super::time::Timestamp>) -> Catalog {
-        let mut models = Vec::with_capacity(listed.len());
-        let mut by_id = HashMap::with_capacity(listed.len());
+        Catalog::without(listed, &HashSet::new(), fetched_at)
+    }
+
+    /// A catalog of these models of which those in `disabled` are not on offer.
+    pub fn without(
+        listed: Vec<Arc<Model>>,
+        disabled: &HashSet<String>,
+        fetched_at: Option<super::time::Timestamp>,
+    ) -> Catalog {
+        let mut catalog = Catalog { fetched_at, ..Catalog::default() };
         for model in listed {
-            if !by_id.contains_key(&model.id) {
-                by_id.insert(model.id.clone(), models.len());
-                models.push(model);
+            if disabled.contains(&model.id) {
+                if !catalog.is_disabled(&model.id) {
+                    catalog.disabled.push(model);
+                }
+            } else if !catalog.by_id.contains_key(&model.id) {
+                catalog.by_id.insert(model.id.clone(), catalog.models.len());
+                catalog.models.push(model);
             }
         }
-        Catalog { models, by_id, fetched_at }
+        catalog
     }
 
     /// The model with exactly this id.
@@ -104,8 +120,19 @@ impl Catalog {
         self.models.iter().filter(|model| model.free)
     }
 
+    /// Every model, disabled ones too, and whether each is on offer.
+    pub fn listed(&self) -> impl Iterator<Item = (&Arc<Model>, bool)> {
+        let off = self.disabled.iter().map(|model| (model, false));
+        self.models.iter().map(|model| (model, true)).chain(off)
+    }
+
+    /// Whether the operator disabled the model with this id.
+    pub fn is_disabled(&self, id: &str) -> bool {
+        self.disabled.iter().any(|model| model.id == id)
+    }
+
     /// Whether nothing was ever listed.
     pub fn is_empty(&self) -> bool {
-        self.models.is_empty()
+        self.models.is_empty() && self.disabled.is_empty()
     }
 }

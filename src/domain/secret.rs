@@ -33,6 +33,11 @@ impl Secret {
         self.0.is_empty()
     }
 
+    /// How many characters it has.
+    pub fn length(&self) -> usize {
+        self.0.chars().count()
+    }
+
     /// Whether it has the form of an OpenRouter key.
     pub fn looks_like_openrouter_key(&self) -> bool {
         self.0.starts_with("sk-or-")
@@ -62,6 +67,13 @@ impl Digest {
     /// The digest of some bytes that a client sent.
     pub fn of(bytes: &[u8]) -> Digest {
         Digest(sha256(bytes))
+    }
+}
+
+impl Digest {
+    /// As 64 hex digits, for a table or a map. Not secret: nobody comes in with a digest.
+    pub fn hex(&self) -> String {
+        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
 

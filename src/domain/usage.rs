@@ -2,7 +2,9 @@
 
 use super::ids::{AccountId, KeyId, RequestId, TokenId};
 use super::time::Timestamp;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
+use std::borrow::Cow;
 
 /// Token counts and cost as the upstream states them; missing figures stay missing.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -164,7 +166,8 @@ pub struct UsageRow {
 }
 
 /// A [`UsageRow`] as JSON: the one shape of exports and of the admin API.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "UsageRow")]
 struct RowJson<'a> {
     request_id: &'a str,
     time: String,
@@ -193,7 +196,8 @@ struct RowJson<'a> {
     generation_id: Option<&'a str>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Client")]
 struct ClientJson<'a> {
     kind: &'a str,
     hint: Option<&'a str>,
@@ -229,6 +233,16 @@ impl Serialize for UsageRow {
             generation_id: self.generation_id.as_deref(),
         }
         .serialize(serializer)
+    }
+}
+
+impl JsonSchema for UsageRow {
+    fn schema_name() -> Cow<'static, str> {
+        RowJson::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        RowJson::json_schema(generator)
     }
 }
 

@@ -11,6 +11,7 @@ use crate::domain::ids::KeyId;
 use crate::domain::published::Published;
 use crate::domain::strategy::Strategy;
 use crate::domain::time::{Clock, Timestamp};
+use crate::metrics::Metrics;
 use crate::upstream::account::{KeyCheckFault, KeyInfo};
 use actix::prelude::*;
 use std::time::Duration;
@@ -38,6 +39,7 @@ pub struct KeyPool {
     pub(super) line: Line<Reply>,
     pub(super) books: Books,
     pub(super) looks: Looks,
+    metrics: Metrics,
     pub(super) clock: Clock,
     view: Published<PoolView>,
     viewed_at: Timestamp,
@@ -105,11 +107,12 @@ impl KeyPool {
         pool: Pool,
         books: Books,
         looks: Looks,
+        metrics: Metrics,
         clock: Clock,
         view: Published<PoolView>,
     ) -> KeyPool {
         let viewed_at = clock.now();
-        KeyPool { pool, line: Line::default(), books, looks, clock, view, viewed_at, changed: false }
+        KeyPool { pool, line: Line::default(), books, looks, metrics, clock, view, viewed_at, changed: false }
     }
 
     fn look(&self) -> PoolView {
@@ -208,6 +211,7 @@ impl Handler<Settle> for KeyPool {
 
     fn handle(&mut self, Settle { lease, ending }: Settle, context: &mut Context<KeyPool>) {
         self.changed = true;
+        self.metrics.attempt_ended(ending.word());
         let lessons = self.pool.settle(lease, &ending, self.clock.now());
         self.note(lessons);
         self.advance(context);

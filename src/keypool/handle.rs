@@ -11,6 +11,7 @@ use crate::domain::published::Published;
 use crate::domain::secret::Digest;
 use crate::domain::strategy::Strategy;
 use crate::domain::time::Clock;
+use crate::metrics::Metrics;
 use crate::store::{Store, StoreError};
 use crate::upstream::account::{KeyCheckFault, KeyInfo};
 use crate::upstream::client::Connection;
@@ -43,6 +44,7 @@ impl KeyPoolHandle {
         store: Store,
         connection: Connection,
         options: Options,
+        metrics: Metrics,
         clock: Clock,
     ) -> Result<KeyPoolHandle, StoreError> {
         let now = clock.now();
@@ -54,7 +56,7 @@ impl KeyPoolHandle {
         let published = view.clone();
         let address = KeyPool::start_in_arbiter(&Arbiter::new().handle(), move |_| {
             let looks = Looks::new(connection, options.look_every);
-            KeyPool::new(pool, Books::new(store, revision), looks, clock, published)
+            KeyPool::new(pool, Books::new(store, revision), looks, metrics, clock, published)
         });
         Ok(KeyPoolHandle { address, view })
     }

@@ -10,6 +10,7 @@
 //! which holds a [`budget`] below the limit.
 
 pub mod alias;
+pub mod allowed;
 pub mod body;
 pub mod budget;
 pub mod cache_control;
@@ -23,6 +24,7 @@ pub mod margin;
 pub mod max_tokens;
 mod near;
 pub mod overflow;
+mod pattern;
 mod prompt;
 pub mod provider;
 pub mod room;

@@ -3,7 +3,8 @@
 //! A text here never holds a secret, a password or a database URL: it ends up in logs and on pages.
 
 use super::earlier::EarlierError;
-use crate::domain::ids::{AccountId, KeyId};
+use crate::domain::ids::{AccountId, KeyId, TokenId};
+use crate::domain::token::TokenFault;
 use std::io;
 use std::path::PathBuf;
 
@@ -174,6 +175,18 @@ pub enum StoreError {
         /// The id asked for.
         id: KeyId,
     },
+    /// There is no client token with this id.
+    #[error("there is no client token {id}: `tokens list` shows those there are")]
+    UnknownToken {
+        /// The id asked for.
+        id: TokenId,
+    },
+    /// A client token cannot have these terms.
+    #[error("{}", faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    TokenTerms {
+        /// Everything that is wrong with them.
+        faults: Vec<TokenFault>,
+    },
     /// There is no account with this id.
     #[error("there is no account {id}")]
     UnknownAccount {
@@ -203,6 +216,8 @@ impl StoreError {
                 | StoreError::Full { .. }
                 | StoreError::DuplicateKey { .. }
                 | StoreError::UnknownKey { .. }
+                | StoreError::UnknownToken { .. }
+                | StoreError::TokenTerms { .. }
                 | StoreError::UnknownAccount { .. }
                 | StoreError::Crypto(_)
                 | StoreError::Query(_)

@@ -5,6 +5,7 @@
 //! secret key than its own.
 
 mod accounts;
+mod clear;
 mod connection;
 mod cooldowns;
 mod earlier;
@@ -12,6 +13,7 @@ mod error;
 mod keys;
 mod listings;
 mod migrations;
+mod model_choices;
 mod password;
 mod schema;
 mod seal;
@@ -20,6 +22,7 @@ mod settings;
 #[cfg(test)]
 mod testing;
 mod text;
+mod tokens;
 mod usage;
 
 pub use connection::Place;
@@ -30,7 +33,7 @@ pub use listings::StoredListing;
 pub use password::PasswordHash;
 pub use seal::SecretKey;
 pub use secret_key::SecretKeySource;
-pub use usage::{UsageCursor, UsageOrder, UsageQuery};
+pub use tokens::{StoredToken, TokenText};
 
 use connection::{AnyConnection, Pool};
 use diesel::prelude::*;

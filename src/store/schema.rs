@@ -109,4 +109,63 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    model_choices (model) {
+        model -> Text,
+        enabled -> Bool,
+        changed_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    usage_hours (part, hour, name, outcome) {
+        part -> Text,
+        hour -> BigInt,
+        name -> Text,
+        outcome -> Text,
+        requests -> BigInt,
+        prompt_tokens -> BigInt,
+        completion_tokens -> BigInt,
+        total_tokens -> BigInt,
+        reasoning_tokens -> BigInt,
+        cached_tokens -> BigInt,
+        cost -> Double,
+    }
+}
+
+diesel::table! {
+    usage_times (hour, figure, bucket) {
+        hour -> BigInt,
+        figure -> Text,
+        bucket -> Integer,
+        requests -> BigInt,
+    }
+}
+
+diesel::table! {
+    client_tokens (id) {
+        id -> BigInt,
+        name -> Text,
+        digest -> Text,
+        hint -> Text,
+        created_at -> BigInt,
+        expires_at -> Nullable<BigInt>,
+        revoked_at -> Nullable<BigInt>,
+        allowed_models -> Nullable<Text>,
+        requests_per_day -> Nullable<BigInt>,
+        requests_per_minute -> Nullable<BigInt>,
+        used_total -> BigInt,
+        last_used -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    client_token_days (token_id, day) {
+        token_id -> BigInt,
+        day -> Integer,
+        used -> BigInt,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(client_tokens, client_token_days);
 diesel::allow_tables_to_appear_in_same_query!(keys, key_days, accounts, account_users, account_days);

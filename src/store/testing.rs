@@ -34,6 +34,19 @@ impl Bench {
     }
 }
 
+/// An empty database on the Postgres server that `TEST_POSTGRES_URL` names, in a schema of its own;
+/// `None` where no server is named. The schema stays: such a server is made for tests.
+pub(super) fn postgres() -> Option<Store> {
+    let url = std::env::var("TEST_POSTGRES_URL").ok()?;
+    let schema = format!("test_{:016x}", fastrand::u64(..));
+    let mut connection = diesel::PgConnection::establish(&url).expect("a server");
+    connection.batch_execute(&format!("CREATE SCHEMA {schema}")).expect("a schema");
+    let url = format!("{url}?options=-csearch_path%3D{schema}");
+    let secret_key = super::SecretKey::generate().expect("randomness").to_file_text();
+    let given = SecretKeySource::Given(Secret::new(secret_key.as_str()));
+    Some(Store::open(&Place::Postgres(Secret::new(url)), &given).expect("a database"))
+}
+
 /// A key to add, a different one for each label.
 pub(super) fn key(label: &str) -> NewKey {
     NewKey {

@@ -1,6 +1,11 @@
-//! Usage rows: written in batches, each request once; read in pages by time.
+//! Usage rows: written in batches, each request once, with their hourly sums; read in pages; the old
+//! ones deleted in small steps.
 //!
-//! Must never read more than one page into memory.
+//! Must never read more than one page into memory, nor count a row twice.
+
+mod hours;
+mod pages;
+mod stats;
 
 mod complete;
 
@@ -13,49 +18,11 @@ use crate::domain::ids::{AccountId, KeyId, TokenId};
 use crate::domain::time::Timestamp;
 use crate::domain::usage::{TokenUsage, UsageRow};
 use diesel::prelude::*;
+use diesel::sql_types::BigInt;
+use std::collections::HashSet;
 
 /// Rows in one statement: 26 binds each, and SQLite takes 32,766 (stack facts 0).
 const ROWS_PER_STATEMENT: usize = 500;
-
-/// Which usage rows to read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UsageQuery {
-    /// Only rows at or after this moment.
-    pub since: Option<Timestamp>,
-    /// Only rows before this moment.
-    pub until: Option<Timestamp>,
-    /// Only rows beyond this one, in the order asked for.
-    pub after: Option<UsageCursor>,
-    /// Which end comes first.
-    pub order: UsageOrder,
-    /// At most so many rows.
-    pub limit: u32,
-}
-
-/// Which end of the usage comes first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UsageOrder {
-    /// For exports.
-    OldestFirst,
-    /// For pages.
-    NewestFirst,
-}
-
-/// The place of a row in the order of time: where the next page begins.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UsageCursor {
-    /// When the request arrived.
-    pub time: Timestamp,
-    /// Its id, for requests that arrived within one millisecond.
-    pub request_id: String,
-}
-
-impl UsageCursor {
-    /// The place of `row`.
-    pub fn of(row: &UsageRow) -> UsageCursor {
-        UsageCursor { time: row.time, request_id: row.request_id.clone() }
-    }
-}
 
 impl Store {
     /// Writes rows, all or none, and says how many were new: a request that has its row already is
@@ -67,33 +34,27 @@ impl Store {
         self.pool.write(|connection| insert(connection, rows))
     }
 
-    /// One page of rows. Fewer than `limit` rows: the last page.
-    pub fn usage_page(&self, query: &UsageQuery) -> Result<Vec<UsageRow>, StoreError> {
-        let mut page = usage::table.into_boxed();
-        if let Some(since) = query.since {
-            page = page.filter(usage::time.ge(since.millis()));
-        }
-        if let Some(until) = query.until {
-            page = page.filter(usage::time.lt(until.millis()));
-        }
-        // The bound on time alone looks needless, but it is what lets both databases enter the
-        // index at the right place.
-        page = match (query.order, &query.after) {
-            (UsageOrder::OldestFirst, Some(UsageCursor { time, request_id })) => page
-                .filter(usage::time.ge(time.millis()))
-                .filter(usage::time.gt(time.millis()).or(usage::request_id.gt(request_id))),
-            (UsageOrder::NewestFirst, Some(UsageCursor { time, request_id })) => page
-                .filter(usage::time.le(time.millis()))
-                .filter(usage::time.lt(time.millis()).or(usage::request_id.lt(request_id))),
-            (_, None) => page,
-        };
-        page = match query.order {
-            UsageOrder::OldestFirst => page.order((usage::time.asc(), usage::request_id.asc())),
-            UsageOrder::NewestFirst => page.order((usage::time.desc(), usage::request_id.desc())),
-        };
-        let lines: Vec<UsageLine> =
-            self.pool.read(|connection| Ok(page.limit(i64::from(query.limit)).load(connection)?))?;
-        Ok(lines.into_iter().map(UsageRow::from).collect())
+    /// The row of one request.
+    pub fn usage_row(&self, request_id: &str) -> Result<Option<UsageRow>, StoreError> {
+        let line: Option<UsageLine> = self
+            .pool
+            .read(|connection| Ok(usage::table.find(storable(request_id)).first(connection).optional()?))?;
+        Ok(line.map(UsageRow::from))
+    }
+
+    /// Deletes the oldest rows before `moment`, at most `most` of them, and says how many. The hourly
+    /// sums stay.
+    pub fn delete_usage_before(&self, moment: Timestamp, most: u32) -> Result<usize, StoreError> {
+        self.pool.write(|connection| {
+            let deleted = diesel::sql_query(
+                "DELETE FROM usage WHERE request_id IN \
+                 (SELECT request_id FROM usage WHERE time < $1 ORDER BY time, request_id LIMIT $2)",
+            )
+            .bind::<BigInt, _>(moment.millis())
+            .bind::<BigInt, _>(i64::from(most))
+            .execute(connection)?;
+            Ok(deleted)
+        })
     }
 
     /// How many rows there are.
@@ -103,17 +64,24 @@ impl Store {
     }
 }
 
-/// Writes rows within the caller's transaction; says how many were new.
+/// Writes rows and their hourly sums within the caller's transaction; says how many were new.
 pub(super) fn insert(connection: &mut AnyConnection, rows: &[UsageRow]) -> Result<usize, StoreError> {
-    let mut inserted = 0;
+    let mut added: Vec<&UsageRow> = Vec::new();
     for chunk in rows.chunks(ROWS_PER_STATEMENT) {
         let lines: Vec<UsageLine> = chunk.iter().map(UsageLine::from).collect();
-        inserted += on_either!(&mut *connection, either => diesel::insert_into(usage::table)
+        let ids: Vec<String> = on_either!(&mut *connection, either => diesel::insert_into(usage::table)
             .values(&lines)
             .on_conflict_do_nothing()
-            .execute(either)?);
+            .returning(usage::request_id)
+            .get_results(either)?);
+        // Only what was new is summed; of a row that stands twice in the batch, the first is.
+        let mut new: HashSet<String> = ids.into_iter().collect();
+        added.extend(
+            lines.iter().zip(chunk).filter(|(line, _)| new.remove(&line.request_id)).map(|(_, row)| row),
+        );
     }
-    Ok(inserted)
+    hours::add(connection, &added)?;
+    Ok(added.len())
 }
 
 /// A row as the table holds it. Its fields stand in the order of the columns.
@@ -220,3 +188,6 @@ impl From<UsageLine> for UsageRow {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod stats_tests;

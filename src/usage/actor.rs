@@ -1,9 +1,11 @@
-//! The UsageSink actor: mailbox, timer, and hand-off to the store. Decides nothing; the brain is
-//! [`Batches`].
+//! The UsageSink actor: mailbox, timers, and hand-off to the store. Decides nothing; the brains are
+//! [`Batches`] and [`Retention`].
 
 use super::batch::Batches;
+use super::retention::{Retention, STEP};
 use crate::domain::time::Clock;
 use crate::domain::usage::UsageRow;
+use crate::metrics::Metrics;
 use crate::store::Store;
 use actix::prelude::*;
 use std::sync::Arc;
@@ -13,13 +15,16 @@ use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
 const TICK: Duration = Duration::from_millis(50);
+const SWEEP: Duration = Duration::from_millis(250);
 /// A flush at shutdown tries this often before it gives up.
 const FLUSH_TRIES: u32 = 5;
 
 /// The actor.
 pub struct UsageSink {
     batches: Batches,
+    retention: Retention,
     store: Store,
+    metrics: Metrics,
     clock: Clock,
     waiting: Arc<AtomicUsize>,
     flushes: Vec<oneshot::Sender<()>>,
@@ -37,17 +42,39 @@ pub struct Record(pub UsageRow);
 pub struct Flush;
 
 impl UsageSink {
-    pub fn new(store: Store, clock: Clock, waiting: Arc<AtomicUsize>) -> UsageSink {
-        UsageSink { batches: Batches::default(), store, clock, waiting, flushes: Vec::new(), tries_left: 0 }
+    pub fn new(
+        store: Store,
+        retention: Retention,
+        metrics: Metrics,
+        clock: Clock,
+        waiting: Arc<AtomicUsize>,
+    ) -> UsageSink {
+        let batches = Batches::default();
+        UsageSink { batches, retention, store, metrics, clock, waiting, flushes: Vec::new(), tries_left: 0 }
+    }
+
+    fn delete_old(&mut self, context: &mut Context<UsageSink>) {
+        let Some(moment) = self.retention.due(self.clock.now()) else { return };
+        let store = self.store.clone();
+        let deleting = spawn_blocking(move || store.delete_usage_before(moment, STEP));
+        context.spawn(deleting.into_actor(self).map(|deleted, actor, _| {
+            if let Ok(Err(error)) = &deleted {
+                log::warn!("old usage rows could not be deleted, trying again in an hour: {error}");
+            }
+            let deleted = deleted.ok().and_then(Result::ok);
+            actor.retention.stepped(deleted, actor.clock.now());
+        }));
     }
 
     fn write(&mut self, context: &mut Context<UsageSink>) {
         let Some(rows) = self.batches.take(self.clock.elapsed(), !self.flushes.is_empty()) else {
             return self.answer_flushes();
         };
-        let store = self.store.clone();
+        let (store, clock, metrics) = (self.store.clone(), self.clock.clone(), self.metrics.clone());
         let writing = spawn_blocking(move || {
+            let began = clock.elapsed();
             let written = store.insert_usage(&rows);
+            metrics.database_took(clock.elapsed().saturating_sub(began));
             (rows, written)
         });
         context.spawn(writing.into_actor(self).map(|written, actor, context| {
@@ -89,6 +116,7 @@ impl Actor for UsageSink {
     fn started(&mut self, context: &mut Context<UsageSink>) {
         context.set_mailbox_capacity(4096);
         context.run_interval(TICK, UsageSink::write);
+        context.run_interval(SWEEP, UsageSink::delete_old);
     }
 }
 

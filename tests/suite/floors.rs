@@ -7,10 +7,20 @@ use crate::rules::{Rule, fault};
 use crate::scan::{self, Source};
 
 const WORDS: &[&str] = &["domain"];
-const TOOLS: &[&str] = &["config", "domain", "shape", "store", "upstream"];
+const TOOLS: &[&str] = &["config", "domain", "metrics", "shape", "store", "upstream"];
 /// The planes never name the store: no client waits for the database.
-const PLANES: &[&str] =
-    &["catalog", "config", "credentials", "domain", "keypool", "listener", "shape", "upstream", "usage"];
+const PLANES: &[&str] = &[
+    "catalog",
+    "config",
+    "credentials",
+    "domain",
+    "keypool",
+    "listener",
+    "shape",
+    "tokens",
+    "upstream",
+    "usage",
+];
 
 /// Each room with the rooms it may name. Test code is free.
 const ARROWS: &[(&str, &[&str])] = &[
@@ -24,9 +34,27 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("credentials", &["domain", "store"]),
     ("keypool", TOOLS),
     ("catalog", TOOLS),
+    ("tokens", TOOLS),
     ("usage", TOOLS),
+    ("tokens", TOOLS),
+    ("metrics", WORDS),
+    ("ledger", &["domain", "metrics", "store"]),
     ("data_plane", PLANES),
-    ("admin_plane", PLANES),
+    (
+        "admin_plane",
+        &[
+            "catalog",
+            "config",
+            "credentials",
+            "domain",
+            "keypool",
+            "ledger",
+            "metrics",
+            "tokens",
+            "upstream",
+            "usage",
+        ],
+    ),
     (
         "app",
         &[
@@ -37,9 +65,12 @@ const ARROWS: &[(&str, &[&str])] = &[
             "data_plane",
             "domain",
             "keypool",
+            "ledger",
             "listener",
+            "metrics",
             "shape",
             "store",
+            "tokens",
             "upstream",
             "usage",
         ],

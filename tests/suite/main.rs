@@ -5,6 +5,10 @@
 
 mod accounts;
 mod admin;
+mod admin_keys;
+mod admin_live;
+mod admin_session;
+mod admin_views;
 mod cancels;
 mod capacity;
 mod commands;
@@ -30,3 +34,4 @@ mod rules;
 mod scan;
 mod support;
 mod ten_keys;
+mod tokens;

@@ -12,6 +12,9 @@ const MOST_LINES: usize = 400;
 
 /// Modules that decide and do nothing else, with all that is below them; `domain` and `shape` whole.
 const BRAINS: &[&[&str]] = &[
+    &["admin_plane", "door", "hosts"],
+    &["admin_plane", "door", "sessions"],
+    &["admin_plane", "door", "throttle"],
     &["catalog", "listing"],
     &["domain"],
     &["keypool", "cooldown"],
@@ -19,11 +22,13 @@ const BRAINS: &[&[&str]] = &[
     &["keypool", "quota"],
     &["keypool", "strategy"],
     &["shape"],
+    &["tokens", "tally"],
     &["upstream", "sse"],
     &["upstream", "usage"],
     &["upstream", "verdict"],
     &["upstream", "watch"],
     &["usage", "batch"],
+    &["usage", "retention"],
 ];
 
 /// One fault, told with its place.
@@ -115,7 +120,9 @@ pub fn brains(source: &Source) -> Vec<String> {
         let outside = path
             .parts
             .windows(2)
-            .any(|pair| pair[0] == "std" && ["fs", "net", "process", "thread"].contains(&pair[1].as_str()));
+            .any(|pair| pair[0] == "std" && ["fs", "net", "process", "thread"].contains(&pair[1].as_str()))
+            // An address is a word, not a connection.
+            && !path.parts.iter().any(|part| ["IpAddr", "Ipv4Addr", "Ipv6Addr"].contains(&part.as_str()));
         if framework || outside {
             faults.push(fault(source, path.line, &format!("a brain names `{}`", path.parts.join("::"))));
         }

@@ -24,6 +24,19 @@ const MODEL_KEYS: usize = 8;
 /// Of a model's strikes in a row this many are looked at.
 const STRIKES_KEPT: usize = 32;
 
+impl Ending {
+    /// The word in metrics: one of few, since verdicts come from a table.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Ending::Success => "success",
+            Ending::Refused(verdict) => verdict.cause,
+            Ending::Broken => "broken",
+            Ending::Abandoned => "abandoned",
+            Ending::NeverSent => "never_sent",
+        }
+    }
+}
+
 impl Pool {
     /// Takes back a lease and learns from its end. Returns what the store must know.
     pub fn settle(&mut self, lease: u64, ending: &Ending, now: Timestamp) -> Vec<Lesson> {

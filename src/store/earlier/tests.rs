@@ -3,8 +3,8 @@
 use super::*;
 use crate::domain::time::Day;
 use crate::domain::usage::UsageRow;
+use crate::domain::usage_query::{UsageOrder, UsageQuery};
 use crate::store::testing::Bench;
-use crate::store::{UsageOrder, UsageQuery};
 
 /// 2026-11-22T15:04:05Z.
 const NOW: Timestamp = Timestamp::from_millis(1_795_359_845_000);
@@ -71,9 +71,8 @@ fn import(store: &Store, old: &Old, with_usage: bool) -> Result<Imported, StoreE
 }
 
 fn usage(store: &Store) -> Vec<UsageRow> {
-    let query =
-        UsageQuery { since: None, until: None, after: None, order: UsageOrder::OldestFirst, limit: 100 };
-    store.usage_page(&query).expect("rows")
+    let query = UsageQuery { order: UsageOrder::OldestFirst, limit: 100, ..UsageQuery::default() };
+    store.usage_page(&query).expect("rows").rows
 }
 
 #[test]

@@ -1,5 +1,7 @@
-//! What the upstream said later of a request whose client had left: filled into the row it has.
+//! What the upstream said later of a request whose client had left: filled into the row it has, and
+//! into the sums of its hour.
 
+use super::{UsageLine, hours};
 use crate::domain::usage::{Completion, Outcome};
 use crate::store::schema::usage;
 use crate::store::text::storable;
@@ -41,11 +43,17 @@ impl Store {
         let row = usage::table
             .filter(usage::request_id.eq(storable(request_id)))
             .filter(usage::outcome.eq(Outcome::Cancelled.word()));
-        let changed = self.pool.write(|connection| {
+        self.pool.write(|connection| {
+            let before: Option<UsageLine> = row.clone().first(connection).optional()?;
             // Nothing to fill is no fault.
-            Ok(diesel::update(row).set(&filled).execute(connection).optional_empty_changeset()?)
-        })?;
-        Ok(changed.is_some_and(|changed| changed > 0))
+            let changed = diesel::update(row.clone()).set(&filled).execute(connection);
+            let changed = changed.optional_empty_changeset()?.is_some_and(|changed| changed > 0);
+            if changed && let Some(before) = before {
+                let after: UsageLine = row.first(connection)?;
+                hours::correct(connection, &before.into(), &after.into())?;
+            }
+            Ok(changed)
+        })
     }
 }
 
@@ -55,8 +63,8 @@ mod tests {
     use crate::domain::ids::RequestId;
     use crate::domain::time::Timestamp;
     use crate::domain::usage::{TokenUsage, UsageRow};
+    use crate::domain::usage_query::{UsageOrder, UsageQuery};
     use crate::store::testing::Bench;
-    use crate::store::{UsageOrder, UsageQuery};
 
     fn row(time: i64, outcome: Outcome) -> UsageRow {
         let at = Timestamp::from_millis(time);
@@ -82,10 +90,12 @@ mod tests {
         assert!(!store.complete_usage("nobody", &known).expect("passed over"));
         assert!(!store.complete_usage(&rows[0].request_id, &Completion::default()).expect("nothing to fill"));
         let order = UsageOrder::OldestFirst;
-        let query = UsageQuery { since: None, until: None, after: None, order, limit: 10 };
-        let kept = store.usage_page(&query).expect("rows");
+        let query = UsageQuery { order, limit: 10, ..UsageQuery::default() };
+        let kept = store.usage_page(&query).expect("rows").rows;
         let filled = TokenUsage { completion: Some(7), ..tokens };
         let first = UsageRow { tokens: filled, model_served: Some("a/b".to_owned()), ..rows[0].clone() };
         assert_eq!(kept, [first, rows[1].clone()]);
+        let sums = store.usage_stats(1, rows[0].time).expect("sums").days[0].sums;
+        assert_eq!((sums.requests, sums.prompt_tokens, sums.completion_tokens, sums.cost), (2, 10, 14, 0.5));
     }
 }

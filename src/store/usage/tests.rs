@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::domain::ids::RequestId;
-use crate::store::testing::Bench;
+use crate::domain::usage_query::{StatusFilter, UsageCursor, UsageFilter, UsageOrder, UsageQuery};
+use crate::store::testing::{Bench, postgres};
 
 fn row(time: i64) -> UsageRow {
     let at = Timestamp::from_millis(time);
@@ -42,7 +43,7 @@ fn full_row(time: i64) -> UsageRow {
 }
 
 fn everything(order: UsageOrder) -> UsageQuery {
-    UsageQuery { since: None, until: None, after: None, order, limit: 10_000 }
+    UsageQuery { order, limit: 10_000, ..UsageQuery::default() }
 }
 
 #[test]
@@ -50,7 +51,7 @@ fn rows_come_back_as_they_were() {
     let bench = Bench::new();
     let rows = [full_row(1), row(2)];
     assert_eq!(bench.open().insert_usage(&rows).expect("rows"), 2);
-    let kept = bench.open().usage_page(&everything(UsageOrder::OldestFirst)).expect("rows");
+    let kept = bench.open().usage_page(&everything(UsageOrder::OldestFirst)).expect("rows").rows;
     assert_eq!(kept, rows);
 }
 
@@ -65,7 +66,7 @@ fn a_request_has_one_row_however_often_it_is_written() {
     assert_eq!(store.insert_usage(&batch).expect("rows"), 1);
     assert_eq!(store.insert_usage(&batch).expect("rows"), 0);
     assert_eq!(store.insert_usage(&[]).expect("nothing"), 0);
-    assert_eq!(store.usage_page(&everything(UsageOrder::OldestFirst)).expect("rows"), [first, second]);
+    assert_eq!(store.usage_page(&everything(UsageOrder::OldestFirst)).expect("rows").rows, [first, second]);
 }
 
 #[test]
@@ -79,7 +80,7 @@ fn what_a_client_sends_cannot_block_a_batch() {
         ..row(1)
     };
     assert_eq!(store.insert_usage(&[odd, row(2)]).expect("rows"), 2);
-    let kept = store.usage_page(&everything(UsageOrder::OldestFirst)).expect("rows");
+    let kept = store.usage_page(&everything(UsageOrder::OldestFirst)).expect("rows").rows;
     assert_eq!(kept[0].model, "a\u{fffd}b'; DROP TABLE usage; --");
     assert_eq!((kept[0].tokens.cost, kept[0].tokens.prompt), (None, Some(i64::MAX)));
 }
@@ -106,10 +107,11 @@ fn paged(store: &Store, order: UsageOrder, limit: u32) -> Vec<(i64, String)> {
     let mut query = UsageQuery { limit, ..everything(order) };
     loop {
         let page = store.usage_page(&query).expect("rows");
-        seen.extend(page.iter().map(|row| (row.time.millis(), row.request_id.clone())));
-        query.after = page.last().map(UsageCursor::of);
-        if page.len() < limit as usize {
-            return seen;
+        seen.extend(page.rows.iter().map(|row| (row.time.millis(), row.request_id.clone())));
+        match page.next {
+            // What a page hands on comes back as text.
+            Some(next) => query.after = UsageCursor::parse(&next.to_text()),
+            None => return seen,
         }
     }
 }
@@ -119,12 +121,89 @@ fn a_range_holds_its_beginning_and_not_its_end() {
     let bench = Bench::new();
     let store = bench.open();
     store.insert_usage(&(0..10).map(row).collect::<Vec<_>>()).expect("rows");
-    let query = UsageQuery {
+    let filter = UsageFilter {
         since: Some(Timestamp::from_millis(3)),
         until: Some(Timestamp::from_millis(6)),
-        ..everything(UsageOrder::NewestFirst)
+        ..UsageFilter::default()
     };
-    let times: Vec<i64> =
-        store.usage_page(&query).expect("rows").iter().map(|row| row.time.millis()).collect();
-    assert_eq!(times, [5, 4, 3]);
+    assert_eq!(found(&store, filter), [5, 4, 3]);
+}
+
+/// The times of the rows that a filter admits, newest first, read in pages of two.
+fn found(store: &Store, filter: UsageFilter) -> Vec<i64> {
+    let mut query = UsageQuery { filter, limit: 2, ..UsageQuery::default() };
+    let mut times = Vec::new();
+    loop {
+        let page = store.usage_page(&query).expect("rows");
+        times.extend(page.rows.iter().map(|row| row.time.millis()));
+        match page.next {
+            Some(next) => query.after = Some(next),
+            None => return times,
+        }
+    }
+}
+
+#[test]
+fn every_filter_admits_its_rows_alone() {
+    let bench = Bench::new();
+    for store in std::iter::once(bench.open()).chain(postgres()) {
+        filter(&store);
+    }
+}
+
+fn filter(store: &Store) {
+    let other =
+        |time| UsageRow { key_id: Some(KeyId(9)), status: 429, outcome: "refused".to_owned(), ..row(time) };
+    let odd = UsageRow { provider: Some("50%_Off!".to_owned()), ..other(4) };
+    store.insert_usage(&[full_row(1), full_row(2), other(3), odd.clone(), row(5)]).expect("rows");
+    let all = UsageFilter::default;
+    let text = |text: &str| all().with_text(text);
+    let code = |code| UsageFilter { status: Some(StatusFilter::Code(code)), ..all() };
+    let outcome = StatusFilter::parse("completed");
+    for (filter, expected) in [
+        (all(), &[5, 4, 3, 2, 1][..]),
+        (UsageFilter { key: Some(KeyId(1)), ..all() }, &[2, 1]),
+        (UsageFilter { token: Some(TokenId(3)), ..all() }, &[2, 1]),
+        (UsageFilter { model: Some("a/b:free".to_owned()), ..all() }, &[2, 1]),
+        (UsageFilter { model: Some("a/b".to_owned()), ..all() }, &[]),
+        (code(429), &[4, 3]),
+        (UsageFilter { status: outcome.clone(), ..all() }, &[2, 1]),
+        (UsageFilter { key: Some(KeyId(9)), status: outcome, ..all() }, &[]),
+        (UsageFilter { key: Some(KeyId(9)), ..code(429) }, &[4, 3]),
+        (text("LAPTOP"), &[2, 1]),
+        (text("工作"), &[2, 1]),
+        (text("50%_off!"), &[4]),
+        (text("5%off"), &[]),
+        (text("%"), &[4]),
+        (text("' OR 1=1 --"), &[]),
+        (text(&odd.request_id.to_uppercase()), &[4]),
+        (UsageFilter { key: Some(KeyId(1)), ..text(&odd.request_id) }, &[]),
+    ] {
+        let label = format!("{filter:?}");
+        assert_eq!(found(store, filter), expected, "{label}");
+    }
+    assert_eq!(store.delete_usage_before(Timestamp::from_millis(2), 10).expect("a step"), 1);
+}
+
+#[test]
+fn one_row_is_found_by_its_request() {
+    let bench = Bench::new();
+    let store = bench.open();
+    let kept = full_row(7);
+    store.insert_usage(&[row(6), kept.clone()]).expect("rows");
+    assert_eq!(store.usage_row(&kept.request_id).expect("a row"), Some(kept));
+    assert_eq!(store.usage_row("nobody's").expect("no row"), None);
+}
+
+#[test]
+fn old_rows_go_in_steps_and_their_sums_stay() {
+    let bench = Bench::new();
+    let store = bench.open();
+    store.insert_usage(&(0..10).map(full_row).collect::<Vec<_>>()).expect("rows");
+    let moment = Timestamp::from_millis(7);
+    let deleted = || store.delete_usage_before(moment, 3).expect("a step");
+    assert_eq!([deleted(), deleted(), deleted(), deleted()], [3, 3, 1, 0]);
+    assert_eq!(found(&store, UsageFilter::default()), [9, 8, 7]);
+    let stats = store.usage_stats(1, moment).expect("sums");
+    assert_eq!(stats.days[0].sums.requests, 10);
 }

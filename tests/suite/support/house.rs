@@ -8,10 +8,11 @@ use openrouter_proxy::config::{Settings, load};
 use openrouter_proxy::data_plane::Shared;
 use openrouter_proxy::domain::time::Clock;
 use openrouter_proxy::domain::usage::UsageRow;
+use openrouter_proxy::domain::usage_query::{UsageFilter, UsageOrder, UsageQuery};
 use openrouter_proxy::keypool::{KeyView, PoolView};
 use openrouter_proxy::listener::Deadlines;
 use openrouter_proxy::simulator::{self, Control, Simulator};
-use openrouter_proxy::store::{Store, UsageCursor, UsageOrder, UsageQuery};
+use openrouter_proxy::store::Store;
 use serde_json::Value;
 use std::net::SocketAddr;
 use std::sync::{Arc, mpsc};
@@ -40,10 +41,10 @@ pub struct Options {
     pub keep: usize,
     /// Models that the simulator lists beside its own.
     pub models: Vec<String>,
-    /// How long clients may take.
-    pub deadlines: Deadlines,
     /// What no variable can set: waits that people do not choose.
     pub adjust: fn(&mut Settings),
+    /// How long clients may take.
+    pub deadlines: Deadlines,
 }
 
 impl Default for Options {
@@ -58,8 +59,8 @@ impl Default for Options {
             upstream: None,
             keep: 1000,
             models: Vec::new(),
-            deadlines: Deadlines::default(),
             adjust: |_| {},
+            deadlines: Deadlines::default(),
         }
     }
 }
@@ -239,6 +240,11 @@ impl House {
         self.connect().ask(call)
     }
 
+    /// One request to the admin plane on a connection of its own.
+    pub fn operate(&self, call: &Call) -> Answer {
+        Wire::open(self.admin_address()).ask(call)
+    }
+
     /// One chat request on a connection of its own.
     pub fn chat(&self, body: &Value) -> Answer {
         self.ask(&Call::post(super::CHAT, body.to_string()))
@@ -315,16 +321,16 @@ impl Drop for House {
 
 /// Every row of the database, oldest first.
 pub fn all_rows(store: &Store) -> Vec<UsageRow> {
+    let filter = UsageFilter::default();
+    let mut query = UsageQuery { filter, after: None, order: UsageOrder::OldestFirst, limit: 1000 };
     let mut rows: Vec<UsageRow> = Vec::new();
     loop {
-        let after = rows.last().map(UsageCursor::of);
-        let order = UsageOrder::OldestFirst;
-        let query = UsageQuery { since: None, until: None, after, order, limit: 1000 };
         let page = store.usage_page(&query).expect("a page");
-        if page.is_empty() {
-            return rows;
+        rows.extend(page.rows);
+        match page.next {
+            Some(next) => query.after = Some(next),
+            None => return rows,
         }
-        rows.extend(page);
     }
 }
 

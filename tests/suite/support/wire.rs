@@ -33,6 +33,16 @@ impl Call {
         Call { body: body.into(), ..call.header("Content-Type", "application/json") }
     }
 
+    /// A request to the admin plane with its password.
+    pub fn admin(method: &str, target: &str) -> Call {
+        Call::bare(method, target).header("Authorization", "Bearer admin-password")
+    }
+
+    /// With a JSON body.
+    pub fn json(self, body: &Value) -> Call {
+        Call { body: body.to_string().into_bytes(), ..self.header("Content-Type", "application/json") }
+    }
+
     /// A request without headers of its own.
     pub fn bare(method: &str, target: &str) -> Call {
         Call { method: method.to_owned(), target: target.to_owned(), headers: Vec::new(), body: Vec::new() }
@@ -46,7 +56,10 @@ impl Call {
 
     /// The head as it goes onto the wire, promising `length` bytes.
     pub fn head(&self, length: usize) -> String {
-        let mut head = format!("{} {} HTTP/1.1\r\nHost: localhost\r\n", self.method, self.target);
+        let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.target);
+        if !self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
+            head.push_str("Host: localhost\r\n");
+        }
         for (name, value) in &self.headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }

@@ -1,0 +1,2 @@
+DROP TABLE client_token_days;
+DROP TABLE client_tokens;

@@ -1,0 +1,221 @@
+//! Who gets in: a session's cookie or the admin password as bearer, by a name of ours, and with a
+//! change only from a page of ours.
+//!
+//! The brains are [`throttle`], [`sessions`] and [`hosts`]; this file holds them together and knows
+//! HTTP. It never keeps a cookie or a password, only digests.
+
+mod hosts;
+mod sessions;
+mod throttle;
+
+pub use hosts::Hosts;
+pub use sessions::{LONGEST, Left};
+
+use super::problem::Problem;
+use crate::credentials::{AdminPassword, Judged};
+use crate::domain::secret::Digest;
+use crate::domain::time::Clock;
+use actix_web::HttpRequest;
+use actix_web::http::Method;
+use actix_web::http::header;
+use openssl::rand::rand_bytes;
+use sessions::Sessions;
+use std::fmt::Write;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use throttle::Throttle;
+
+/// The name of the session's cookie. Ports share cookies, so it is not just `session`.
+pub const COOKIE: &str = "openrouter_proxy_session";
+/// The longest credential that is looked at, in bytes.
+pub const LONGEST_CREDENTIAL: usize = 1024;
+
+/// The door of the admin plane.
+pub struct Door {
+    password: AdminPassword,
+    hosts: Hosts,
+    clock: Clock,
+    sessions: Mutex<Sessions>,
+    throttle: Mutex<Throttle>,
+}
+
+/// By what right a request came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pass {
+    /// The admin password as bearer.
+    Bearer,
+    /// The session of a cookie with this digest, and what is left of it.
+    Session(Digest, Left),
+}
+
+impl Door {
+    /// A door that `password` opens, under the names of `hosts`.
+    pub fn new(password: AdminPassword, hosts: Hosts, clock: Clock) -> Door {
+        Door { password, hosts, clock, sessions: Mutex::default(), throttle: Mutex::default() }
+    }
+
+    /// The names of this plane.
+    pub fn hosts(&self) -> &Hosts {
+        &self.hosts
+    }
+
+    /// Wrong credentials and tries that had to wait, since the start.
+    pub fn refused(&self) -> u64 {
+        self.throttle().refused()
+    }
+
+    /// The same within the last hour.
+    pub fn refused_lately(&self) -> u64 {
+        self.throttle().refused_lately(self.clock.elapsed())
+    }
+
+    /// Refuses what was asked for by a foreign name (RFC 9110, 15.5.20).
+    pub fn check_host(&self, request: &HttpRequest) -> Result<(), Problem> {
+        let host = text_of(request, header::HOST).unwrap_or_default();
+        if self.hosts.is_ours(host) {
+            return Ok(());
+        }
+        Err(Problem::new(
+            421,
+            "this name is not one of the admin plane's; set admin.public_origin to the origin you use",
+        ))
+    }
+
+    /// Lets a request in by its credential. Errors: 401, 403, 429 or 503.
+    pub async fn admit(&self, request: &HttpRequest) -> Result<Pass, Problem> {
+        if let Some(offered) = bearer(request)? {
+            self.compare(request, offered).await?;
+            return Ok(Pass::Bearer);
+        }
+        let Some(cookie) = request.cookie(COOKIE) else {
+            return Err(Problem::new(401, "sign in, or send `Authorization: Bearer <admin password>`"));
+        };
+        let digest = Digest::of(cookie.value().as_bytes());
+        let (generation, now) = (self.password.generation(), self.clock.elapsed());
+        let Some(left) = self.sessions().enter(&digest, generation, now) else {
+            return Err(Problem::new(401, "this session has ended; sign in again"));
+        };
+        self.check_origin(request)?;
+        Ok(Pass::Session(digest, left))
+    }
+
+    /// Refuses a change that a page of another site asks for.
+    pub fn check_origin(&self, request: &HttpRequest) -> Result<(), Problem> {
+        if matches!(*request.method(), Method::GET | Method::HEAD) {
+            return Ok(());
+        }
+        let host = text_of(request, header::HOST).unwrap_or_default();
+        let foreign = match request.headers().get(header::ORIGIN).map(|value| value.to_str()) {
+            Some(origin) => !origin.is_ok_and(|origin| self.hosts.is_own_page(origin, host)),
+            // Browsers that leave the origin out still say this (Fetch Metadata, 2.3).
+            None => request
+                .headers()
+                .get("sec-fetch-site")
+                .is_some_and(|site| site == "cross-site" || site == "same-site"),
+        };
+        if foreign {
+            return Err(Problem::new(403, "this change was asked for by a page of another site"));
+        }
+        Ok(())
+    }
+
+    /// Signs in: the new session's cookie value. Errors: 401, 403, 429 or 503.
+    pub async fn sign_in(&self, request: &HttpRequest, password: &[u8]) -> Result<(String, Left), Problem> {
+        self.check_origin(request)?;
+        self.compare(request, password).await?;
+        let value = random_value().ok_or_else(|| Problem::new(503, "the system gave no random numbers"))?;
+        let (digest, now) = (Digest::of(value.as_bytes()), self.clock.elapsed());
+        let generation = self.password.generation();
+        let mut sessions = self.sessions();
+        sessions.begin(digest, generation, now);
+        let left = sessions.left(&digest, generation, now);
+        drop(sessions);
+        left.map(|left| (value, left))
+            .ok_or_else(|| Problem::new(503, "the password was changed just now; sign in again"))
+    }
+
+    /// Ends a session.
+    pub fn sign_out(&self, cookie: &Digest) {
+        self.sessions().end(cookie);
+    }
+
+    /// Whether who came in by `pass` would still come in; this does not use the session.
+    pub fn still_holds(&self, pass: &Pass, generation: u64) -> bool {
+        let current = self.password.generation();
+        match pass {
+            Pass::Bearer => generation == current,
+            Pass::Session(cookie, _) => self.sessions().left(cookie, current, self.clock.elapsed()).is_some(),
+        }
+    }
+
+    /// The generation of the password, for [`Door::still_holds`].
+    pub fn generation(&self) -> u64 {
+        self.password.generation()
+    }
+
+    async fn compare(&self, request: &HttpRequest, offered: &[u8]) -> Result<(), Problem> {
+        let address = address(request);
+        let wait = self.throttle().wait(address, self.clock.elapsed());
+        if !wait.is_zero() {
+            return Err(Problem::new(
+                429,
+                "too many wrong credentials came from this address; wait, then try again",
+            )
+            .retry_after(wait));
+        }
+        if offered.len() > LONGEST_CREDENTIAL {
+            return Err(Problem::new(401, "that is not the admin password"));
+        }
+        let judged = self.password.judge(offered).await;
+        let judged =
+            judged.map_err(|busy| Problem::new(503, busy.to_string()).retry_after(Duration::from_secs(1)))?;
+        if judged == Judged::Right {
+            self.throttle().right(address);
+            return Ok(());
+        }
+        self.throttle().wrong(address, judged == Judged::WrongAgain, self.clock.elapsed());
+        log::warn!("a wrong admin credential came from {address}");
+        Err(Problem::new(401, "that is not the admin password"))
+    }
+
+    // What these hold is counted up and down one step at a time, so a panic leaves nothing half done.
+    fn sessions(&self) -> MutexGuard<'_, Sessions> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn throttle(&self) -> MutexGuard<'_, Throttle> {
+        self.throttle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The bearer, if the request has one. Errors: 401 for another scheme.
+fn bearer(request: &HttpRequest) -> Result<Option<&[u8]>, Problem> {
+    let Some(value) = request.headers().get(header::AUTHORIZATION) else { return Ok(None) };
+    let value = value.as_bytes();
+    match value.split_at_checked("Bearer ".len()) {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case(b"Bearer ") && !rest.trim_ascii().is_empty() => {
+            Ok(Some(rest.trim_ascii()))
+        }
+        _ => Err(Problem::new(401, "only `Authorization: Bearer <admin password>` is understood")),
+    }
+}
+
+fn address(request: &HttpRequest) -> IpAddr {
+    request.peer_addr().map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.ip())
+}
+
+fn text_of(request: &HttpRequest, name: header::HeaderName) -> Option<&str> {
+    request.headers().get(name)?.to_str().ok()
+}
+
+/// 256 bits that nobody guesses, in hexadecimal.
+fn random_value() -> Option<String> {
+    let mut bytes = [0u8; 32];
+    rand_bytes(&mut bytes).ok()?;
+    let mut text = String::with_capacity(64);
+    for byte in bytes {
+        let _ = write!(text, "{byte:02x}");
+    }
+    Some(text)
+}

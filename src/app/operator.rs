@@ -1,0 +1,89 @@
+//! Lays the pipes of the admin plane.
+
+use crate::admin_plane::door::{Door, Hosts};
+use crate::admin_plane::{Plane, SettingRow};
+use crate::catalog::CatalogHandle;
+use crate::config::Settings;
+use crate::credentials::{AdminAsClient, AdminPassword};
+use crate::data_plane;
+use crate::domain::time::Clock;
+use crate::keypool::KeyPoolHandle;
+use crate::ledger::Ledger;
+use crate::metrics::Metrics;
+use crate::store::Store;
+use crate::tokens::TokensHandle;
+use crate::usage::UsageHandle;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// The parts that the admin plane looks at.
+pub(super) struct Parts {
+    pub password: AdminPassword,
+    pub store: Store,
+    pub pool: KeyPoolHandle,
+    pub catalog: CatalogHandle,
+    pub tokens: TokensHandle,
+    pub admin_uses: AdminAsClient,
+    pub usage: UsageHandle,
+    pub metrics: Metrics,
+    pub clock: Clock,
+}
+
+/// The admin plane over these parts.
+pub(super) fn plane(
+    settings: &Settings,
+    data_address: SocketAddr,
+    shared: Arc<data_plane::Shared>,
+    parts: Parts,
+) -> Plane {
+    let admin = &settings.admin;
+    let hosts = Hosts::new(admin.host.clone(), admin.public_origin.clone());
+    let rows = settings.origins().iter().map(|origin| SettingRow {
+        key: origin.key,
+        value: origin.value.clone(),
+        source: origin.source.to_string(),
+        secret: origin.secret,
+    });
+    let Parts { password, store, pool, catalog, tokens, admin_uses, usage, metrics, clock } = parts;
+    Plane {
+        door: Arc::new(Door::new(password, hosts, clock.clone())),
+        ledger: Ledger::new(store, metrics.clone(), clock.clone()),
+        pool,
+        catalog,
+        tokens,
+        admin_uses,
+        usage,
+        metrics,
+        requests_in_flight: Arc::new(move || shared.gate.inside()),
+        started_at: clock.now(),
+        clock,
+        settings: Arc::new(rows.collect()),
+        strategy: Arc::default(),
+        weak_password: admin.weakness.filter(|_| !admin.host.is_loopback()),
+        model_max_age: settings.openrouter.model_cache_timeout,
+        client_base_url: client_base_url(settings, data_address),
+        database: settings.database.url.to_string(),
+        static_dir: static_dir(admin.static_dir.clone()),
+    }
+}
+
+/// What clients on this machine take as their base URL.
+fn client_base_url(settings: &Settings, mut address: SocketAddr) -> String {
+    if address.ip().is_unspecified() {
+        address.set_ip(Ipv4Addr::LOCALHOST.into());
+    }
+    let scheme = if settings.server.tls.is_some() { "https" } else { "http" };
+    format!("{scheme}://{address}/v1")
+}
+
+/// The folder of the pages: as configured, else `static`, else `static` beside the program.
+fn static_dir(configured: Option<PathBuf>) -> Option<PathBuf> {
+    let beside = crate::config::sources::program_folder().map(|folder| folder.join("static"));
+    let candidates = [configured, Some(PathBuf::from("static")), beside];
+    let found = candidates.into_iter().flatten().find(|folder| folder.join("index.html").is_file());
+    if found.is_none() {
+        log::warn!("the admin pages were not found: set admin.static_dir to the folder `static`");
+    }
+    found
+}

@@ -1,0 +1,196 @@
+//! What the hourly sums add up to. Reads no usage row: an overview costs the same however many there
+//! are.
+
+use super::hours::HOUR;
+use crate::domain::time::{Day, Timestamp};
+use crate::domain::usage_stats::{Period, Share, Sums, UsageStats};
+use crate::store::Store;
+use crate::store::connection::AnyConnection;
+use crate::store::error::StoreError;
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Double, Integer, Text};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+/// The most days that are added up at once.
+const MOST_DAYS: u32 = 400;
+/// How many of the last hours are told one by one.
+const HOURS: i64 = 24;
+
+impl Store {
+    /// The usage of the last 24 hours one by one, of today and the `days - 1` days before (1 to 400),
+    /// and of those days by model, key and token.
+    pub fn usage_stats(&self, days: u32, now: Timestamp) -> Result<UsageStats, StoreError> {
+        let days = days.clamp(1, MOST_DAYS);
+        self.pool.read(|connection| stats(connection, days, now))
+    }
+}
+
+fn stats(connection: &mut AnyConnection, days: u32, now: Timestamp) -> Result<UsageStats, StoreError> {
+    let this_hour = now.millis().div_euclid(HOUR);
+    let today = now.day();
+    let first_day = Day(today.0.saturating_sub(i32::try_from(days).unwrap_or(1) - 1));
+    let first_hour = first_day.start().millis() / HOUR;
+
+    let hours = this_hour - HOURS + 1..=this_hour;
+    let hours = hours.map(|hour| (hour, Period::empty(Timestamp::from_millis(hour * HOUR)))).collect();
+    let hours = told(connection, Unit::Hour, hours)?;
+    let days = first_day.0..=today.0;
+    let days = days.map(|day| (i64::from(day), Period::empty(Day(day).start()))).collect();
+    let days = told(connection, Unit::Day, days)?;
+    Ok(UsageStats {
+        hours,
+        days,
+        models: shares(connection, "model", first_hour)?,
+        keys: shares(connection, "key", first_hour)?,
+        tokens: shares(connection, "token", first_hour)?,
+    })
+}
+
+/// What the periods are.
+#[derive(Clone, Copy)]
+enum Unit {
+    Hour,
+    Day,
+}
+
+impl Unit {
+    /// The number of the period that a line's hour lies in, as SQL, and how many hours one has.
+    fn of_hour(self) -> (&'static str, i64) {
+        match self {
+            Unit::Hour => ("hour", 1),
+            Unit::Day => ("hour / 24", 24),
+        }
+    }
+}
+
+/// The periods of `told`, by number, filled. The database adds up, so that little has to cross from it.
+fn told(
+    connection: &mut AnyConnection,
+    unit: Unit,
+    mut told: BTreeMap<i64, Period>,
+) -> Result<Vec<Period>, StoreError> {
+    let (unit, hours) = unit.of_hour();
+    let first = told.keys().next().map_or(0, |first| first * hours);
+    let sums: Vec<SumLine> = diesel::sql_query(format!(
+        "SELECT {unit} AS at, '' AS name, outcome, {SUMS} FROM usage_hours \
+         WHERE part = 'all' AND hour >= $1 GROUP BY {unit}, outcome"
+    ))
+    .bind::<BigInt, _>(first)
+    .load(connection)?;
+    for line in sums {
+        if let Some(period) = told.get_mut(&line.at) {
+            period.sums.add(&line.sums());
+        }
+    }
+    let models: Vec<CountLine> = diesel::sql_query(format!(
+        "SELECT {unit} AS at, '' AS figure, 0 AS bucket, COUNT(DISTINCT name) AS requests \
+         FROM usage_hours WHERE part = 'model' AND outcome = 'completed' AND hour >= $1 GROUP BY {unit}"
+    ))
+    .bind::<BigInt, _>(first)
+    .load(connection)?;
+    for line in models {
+        if let Some(period) = told.get_mut(&line.at) {
+            period.models = count(line.requests);
+        }
+    }
+    let times: Vec<CountLine> = diesel::sql_query(format!(
+        "SELECT {unit} AS at, figure, bucket, CAST(SUM(requests) AS BIGINT) AS requests \
+         FROM usage_times WHERE hour >= $1 GROUP BY {unit}, figure, bucket"
+    ))
+    .bind::<BigInt, _>(first)
+    .load(connection)?;
+    for line in times {
+        if let Some(period) = told.get_mut(&line.at) {
+            let is_duration = line.figure == "duration";
+            let of = if is_duration { &mut period.duration } else { &mut period.first_content };
+            of.add(line.bucket, count(line.requests));
+        }
+    }
+    Ok(told.into_values().collect())
+}
+
+/// What each name of `part` adds up to from `first` on, most requests first.
+fn shares(connection: &mut AnyConnection, part: &str, first: i64) -> Result<Vec<Share>, StoreError> {
+    let lines: Vec<SumLine> = diesel::sql_query(format!(
+        "SELECT CAST(0 AS BIGINT) AS at, name, outcome, {SUMS} FROM usage_hours \
+         WHERE part = $1 AND hour >= $2 GROUP BY name, outcome"
+    ))
+    .bind::<Text, _>(part)
+    .bind::<BigInt, _>(first)
+    .load(connection)?;
+    let mut shares: BTreeMap<String, Sums> = BTreeMap::new();
+    for line in lines {
+        let sums = line.sums();
+        shares.entry(line.name).or_default().add(&sums);
+    }
+    let mut shares: Vec<Share> = shares.into_iter().map(|(name, sums)| Share { name, sums }).collect();
+    shares.sort_by_key(|share| Reverse(share.sums.requests));
+    Ok(shares)
+}
+
+fn count(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
+
+/// The columns of sums, added up.
+const SUMS: &str = "CAST(SUM(requests) AS BIGINT) AS requests, \
+                    CAST(SUM(prompt_tokens) AS BIGINT) AS prompt_tokens, \
+                    CAST(SUM(completion_tokens) AS BIGINT) AS completion_tokens, \
+                    CAST(SUM(total_tokens) AS BIGINT) AS total_tokens, \
+                    CAST(SUM(reasoning_tokens) AS BIGINT) AS reasoning_tokens, \
+                    CAST(SUM(cached_tokens) AS BIGINT) AS cached_tokens, SUM(cost) AS cost";
+
+/// Sums of an hour or a day, or of a name.
+#[derive(QueryableByName)]
+struct SumLine {
+    #[diesel(sql_type = BigInt)]
+    at: i64,
+    #[diesel(sql_type = Text)]
+    name: String,
+    #[diesel(sql_type = Text)]
+    outcome: String,
+    #[diesel(sql_type = BigInt)]
+    requests: i64,
+    #[diesel(sql_type = BigInt)]
+    prompt_tokens: i64,
+    #[diesel(sql_type = BigInt)]
+    completion_tokens: i64,
+    #[diesel(sql_type = BigInt)]
+    total_tokens: i64,
+    #[diesel(sql_type = BigInt)]
+    reasoning_tokens: i64,
+    #[diesel(sql_type = BigInt)]
+    cached_tokens: i64,
+    #[diesel(sql_type = Double)]
+    cost: f64,
+}
+
+/// A count of an hour or a day.
+#[derive(QueryableByName)]
+struct CountLine {
+    #[diesel(sql_type = BigInt)]
+    at: i64,
+    #[diesel(sql_type = Text)]
+    figure: String,
+    #[diesel(sql_type = Integer)]
+    bucket: i32,
+    #[diesel(sql_type = BigInt)]
+    requests: i64,
+}
+
+impl SumLine {
+    fn sums(&self) -> Sums {
+        let mut sums = Sums {
+            prompt_tokens: count(self.prompt_tokens),
+            completion_tokens: count(self.completion_tokens),
+            total_tokens: count(self.total_tokens),
+            reasoning_tokens: count(self.reasoning_tokens),
+            cached_tokens: count(self.cached_tokens),
+            cost: self.cost,
+            ..Sums::default()
+        };
+        sums.count(&self.outcome, count(self.requests));
+        sums
+    }
+}
