@@ -6,7 +6,7 @@
 #   ./test.sh --long    everything, and the long tests
 #
 # Needs Rust (cargo, rustfmt, clippy). The rest is installed by package name where it is missing: a C
-# compiler, perl, make, python3, Node, openssl and shellcheck by apt-get (as root or through sudo), the SDKs into
+# compiler, perl, make, python3, Node, openssl, shellcheck and Chromium by apt-get (as root or through sudo), the SDKs into
 # folders that git ignores, cargo-deny below the target folder. A failed step never stops the later ones.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -15,7 +15,7 @@ exec </dev/null
 readonly DENY_VERSION=0.20.2
 TARGET=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 readonly TARGET
-readonly SCRIPTS=(test.sh .ci/run tests/demo.sh tests/sdk/run.sh)
+readonly SCRIPTS=(test.sh .ci/run tests/demo.sh tests/sdk/run.sh tests/browser/run.sh tests/browser/pictures.sh tests/admin/schemathesis.sh)
 readonly BINARY=$TARGET/release/openrouter-proxy
 export PATH="$TARGET/tools/bin:$PATH:$HOME/.cargo/bin"
 
@@ -126,6 +126,8 @@ install_packages() {
     have curl || packages+=(curl)
     have openssl || packages+=(openssl)
     have shellcheck || packages+=(shellcheck)
+    have chromium || have chromium-browser || have google-chrome || packages+=(chromium)
+    [ -n "$(fc-list :lang=zh 2>/dev/null)" ] || packages+=(fontconfig fonts-noto-cjk fonts-inter)
   fi
   if [ "${#packages[@]}" -gt 0 ]; then
     echo "installing: ${packages[*]}"
@@ -152,7 +154,7 @@ shell_checks() {
     bash -n "$script"
     [ -x "$script" ] || { echo "$script is not executable" && return 1; }
   done
-  shellcheck "${SCRIPTS[@]}"
+  shellcheck -x "${SCRIPTS[@]}"
 }
 
 # The house documents itself to those who work in it: private rooms too, so links to them are fine.
@@ -199,6 +201,8 @@ else
   step 'Libraries of the release binary' no_foreign_libraries
   counted 'The demo' suite_counts tests/demo.sh "$BINARY"
   counted 'Official SDKs' suite_counts tests/sdk/run.sh "$BINARY"
+  step 'The admin API against its description' tests/admin/schemathesis.sh "$BINARY"
+  counted 'Browser' suite_counts tests/browser/run.sh "$BINARY"
 fi
 
 heading 'Totals'

@@ -34,7 +34,10 @@ pub enum Command {
     /// Run both planes.
     Serve,
     /// Run both planes against the simulator, with a few simulated keys.
-    Demo,
+    Demo {
+        /// Requests a second that it sends itself; `None`: it only waits for some.
+        traffic: Option<u32>,
+    },
     /// Run the simulator alone.
     Simulate {
         /// The port it listens on; 0: any free one.
@@ -154,7 +157,7 @@ fn setting_flags(matches: &ArgMatches) -> BTreeMap<String, Vec<String>> {
 
 fn command(matches: &ArgMatches) -> Command {
     match matches.subcommand() {
-        Some(("demo", _)) => Command::Demo,
+        Some(("demo", own)) => Command::Demo { traffic: own.get_one("traffic").copied() },
         Some(("simulate", own)) => Command::Simulate {
             port: own.get_one::<String>("server.port").and_then(|port| port.parse().ok()).unwrap_or(9999),
             threads: own.get_one::<u16>("threads").map_or(1, |threads| usize::from(*threads)),
@@ -229,7 +232,8 @@ mod tests {
             ("", Command::Serve),
             ("serve", Command::Serve),
             ("--port 1", Command::Serve),
-            ("demo", Command::Demo),
+            ("demo", Command::Demo { traffic: None }),
+            ("demo --traffic 5", Command::Demo { traffic: Some(5) }),
             ("simulate", Command::Simulate { port: 9999, threads: 1 }),
             ("simulate --port 0 --threads 4", Command::Simulate { port: 0, threads: 4 }),
             ("keys list --json", Command::Keys(Keys::List { json: true })),
@@ -336,6 +340,8 @@ mod tests {
             "tokens create x --minute-limit 0",
             "tokens revoke",
             "simulate --threads 0",
+            "demo --traffic 0",
+            "demo --traffic many",
             "simulate --port x",
             "usage export --since yesterday",
             "usage export --format xml",

@@ -18,6 +18,7 @@ mod models;
 pub mod openapi;
 mod overview;
 mod pages;
+mod policy;
 mod problem;
 pub mod routes;
 mod session;
@@ -28,6 +29,7 @@ mod tokens;
 mod usage;
 
 pub use guard::outer;
+pub use policy::security_headers;
 pub use settings::SettingRow;
 
 use crate::catalog::CatalogHandle;
@@ -40,7 +42,6 @@ use crate::metrics::Metrics;
 use crate::tokens::TokensHandle;
 use crate::usage::UsageHandle;
 use actix_files::Files;
-use actix_web::middleware::DefaultHeaders;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use door::Door;
@@ -91,26 +92,6 @@ pub struct Plane {
     pub database: String,
     /// The folder of the pages; `None`: there are no pages.
     pub static_dir: Option<PathBuf>,
-}
-
-/// The content policy of every page: nothing from elsewhere, no inline script or style.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
-                      img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
-                      require-trusted-types-for 'script'; trusted-types 'none'";
-
-/// Headers of every answer.
-const HEADERS: [(&str, &str); 6] = [
-    ("content-security-policy", POLICY),
-    ("x-content-type-options", "nosniff"),
-    ("referrer-policy", "no-referrer"),
-    ("cross-origin-opener-policy", "same-origin"),
-    ("cross-origin-resource-policy", "same-origin"),
-    ("cache-control", "no-store"),
-];
-
-/// Puts the security headers on every answer.
-pub fn security_headers() -> DefaultHeaders {
-    HEADERS.into_iter().fold(DefaultHeaders::new(), DefaultHeaders::add)
 }
 
 /// Adds every route of `plane`.

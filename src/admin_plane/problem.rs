@@ -1,7 +1,7 @@
 //! Errors of the admin plane: problem details (RFC 9457).
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::http::header;
 use actix_web::{HttpResponse, ResponseError};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -121,9 +121,7 @@ impl ResponseError for Problem {
     // What fails outside every handler passes the middleware by that would add these.
     fn error_response(&self) -> HttpResponse {
         let mut response = self.response();
-        for (name, value) in super::HEADERS {
-            response.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
-        }
+        super::policy::put_on(response.headers_mut());
         response
     }
 }

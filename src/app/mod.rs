@@ -327,7 +327,7 @@ fn admin_server(
     let factory = move || {
         WebApp::new()
             .wrap(from_fn(admin_plane::outer))
-            .wrap(admin_plane::security_headers())
+            .wrap(admin_plane::security_headers(&plane.client_base_url))
             .configure(|config| admin_plane::configure(config, &plane))
             .default_service(web::to(admin_plane::not_found))
     };

@@ -26,10 +26,7 @@ pub fn program() -> clap::Command {
                 .help("Configuration file [default: config.json, if it exists]"),
         )
         .subcommand(clap::Command::new("serve").about("Run both planes (the default)"))
-        .subcommand(
-            clap::Command::new("demo")
-                .about("Run both planes against a simulated OpenRouter; nothing to sign up for"),
-        )
+        .subcommand(demo())
         .subcommand(simulate())
         .subcommand(keys())
         .subcommand(super::tokens::grammar())
@@ -82,6 +79,17 @@ fn value_name(kind: &Kind) -> &'static str {
         Kind::ProviderRules => "PATTERN=P1,P2",
         _ => "TEXT",
     }
+}
+
+fn demo() -> clap::Command {
+    let traffic = Arg::new("traffic")
+        .long("traffic")
+        .value_name("N")
+        .value_parser(value_parser!(u32).range(1..=500))
+        .help("Send N mixed requests a second, failures included, and begin with two weeks of made-up rows");
+    clap::Command::new("demo")
+        .about("Run both planes against a simulated OpenRouter; nothing to sign up for")
+        .arg(traffic)
 }
 
 fn simulate() -> clap::Command {

@@ -1,6 +1,7 @@
 //! `demo`: both planes against the simulator, with keys good and bad, in a folder of its own that is
 //! gone afterwards. Nothing to sign up for.
 
+use super::traffic::{self, Cast, stage};
 use super::{CommandError, serve};
 use crate::app::{self, App, StartError, Stop};
 use crate::config::load;
@@ -16,30 +17,48 @@ const KEYS: &str = "sk-or-v1-sim-good-0001,sk-or-v1-sim-good-0002,sk-or-v1-sim-r
                     sk-or-v1-sim-daily-0004,sk-or-v1-sim-reset-0005,sk-or-v1-sim-slow-0006";
 
 /// Runs until SIGTERM or SIGINT.
-pub fn run(mut sources: Sources) -> Result<(), CommandError> {
+pub fn run(mut sources: Sources, traffic: Option<u32>) -> Result<(), CommandError> {
     let simulator = Simulator::start(Options::default())?;
     let folder = tempfile::tempdir()?;
     let database = folder.path().join("demo.db").display().to_string();
     let mut preset = |variable: &str, value: String| sources.environment.insert(variable.to_owned(), value);
     preset("OPENROUTER_API_URL", simulator.base_url());
-    preset("OPENROUTER_API_KEY", KEYS.to_owned());
     preset("DATABASE_URL", database);
     preset("ACCESS_PASSWORD", PASSWORD.to_owned());
     preset("SERVER_HOST", "127.0.0.1".to_owned());
+    match traffic {
+        Some(_) => preset("PROXY_FREE_MINUTE_LIMIT", stage::MINUTE_LIMIT.to_string()),
+        None => preset("OPENROUTER_API_KEY", KEYS.to_owned()),
+    };
     let settings = load(&sources)?;
+    let tls = settings.server.tls.is_some();
+    if tls && traffic.is_some() {
+        let detail = "the demo's own traffic speaks plain http: leave --https or --traffic away";
+        return Err(CommandError::Refused(detail.to_owned()));
+    }
     app::logging::start(&settings.log);
     let stop = Stop::default();
+    let clock = Clock::system();
+    let mut tokens = Vec::new();
+    if let Some(per_second) = traffic {
+        tokens =
+            stage::set(&app::open_store(&settings.database)?, &simulator.control(), per_second, clock.now())?;
+    }
     let result: Result<(), StartError> = actix_web::rt::System::new().block_on(async {
-        let mut app = App::build(&settings, Clock::system())?;
+        let mut app = App::build(&settings, clock)?;
         serve::announce_password(&mut app).map_err(StartError::Io)?;
-        introduce(&app, &simulator, settings.server.tls.is_some()).await.map_err(StartError::Io)?;
+        introduce(&app, &simulator, tls, traffic).await.map_err(StartError::Io)?;
+        if let Some(per_second) = traffic {
+            let models = stage::models(&app.shared().catalog.get());
+            traffic::start(app.data_address(), per_second, Cast { tokens, models })?;
+        }
         stop.on_signals();
         app.run(stop, settings.server.shutdown_timeout).await
     });
     Ok(result?)
 }
 
-async fn introduce(app: &App, simulator: &Simulator, tls: bool) -> std::io::Result<()> {
+async fn introduce(app: &App, simulator: &Simulator, tls: bool, traffic: Option<u32>) -> std::io::Result<()> {
     let shared = app.shared();
     let _ = shared.catalog.refresh().await;
     let catalog = shared.catalog.get();
@@ -50,8 +69,18 @@ async fn introduce(app: &App, simulator: &Simulator, tls: bool) -> std::io::Resu
     let (curl, scheme) = if tls { ("curl -k", "https") } else { ("curl", "http") };
     let mut out = stdout().lock();
     writeln!(out, "a simulated OpenRouter answers at {}", simulator.base_url())?;
-    writeln!(out, "six keys stand behind this proxy: two are good, one is revoked, one has no quota left,")?;
-    writeln!(out, "one loses its connections and one is slow; you will not notice the bad ones")?;
+    if let Some(per_second) = traffic {
+        writeln!(
+            out,
+            "{per_second} requests a second come from the demo itself; two weeks of rows are made up"
+        )?;
+    } else {
+        writeln!(
+            out,
+            "six keys stand behind this proxy: two are good, one is revoked, one has no quota left,"
+        )?;
+        writeln!(out, "one loses its connections and one is slow; you will not notice the bad ones")?;
+    }
     writeln!(out, "the operator's page is at http://{admin}/")?;
     writeln!(out, "\nask it something:\n")?;
     writeln!(out, "{curl} {scheme}://{data}/v1/chat/completions \\")?;

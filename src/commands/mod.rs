@@ -9,6 +9,7 @@ mod keys;
 mod serve;
 mod simulate;
 mod tokens;
+mod traffic;
 mod usage;
 
 use crate::app::{self, StartError};
@@ -57,13 +58,13 @@ pub fn run(cli: Cli) -> ExitCode {
     // The demo and the simulator bring their own surroundings: whatever lies in this folder is not
     // theirs.
     let sources = match cli.command {
-        Command::Demo | Command::Simulate { .. } => {
+        Command::Demo { .. } | Command::Simulate { .. } => {
             Sources { flags: cli.flags.clone(), ..Sources::default() }
         }
         _ => Sources::gather(cli.flags.clone(), cli.config.as_deref()),
     };
-    if cli.command == Command::Demo {
-        return ended(demo::run(sources));
+    if let Command::Demo { traffic } = cli.command {
+        return ended(demo::run(sources, traffic));
     }
     let settings = match load(&sources) {
         Ok(settings) => settings,
@@ -78,7 +79,7 @@ pub fn run(cli: Cli) -> ExitCode {
     };
     app::logging::start(&settings.log);
     ended(match cli.command {
-        Command::Serve | Command::Demo => serve::run(&settings),
+        Command::Serve | Command::Demo { .. } => serve::run(&settings),
         Command::Simulate { port, threads } => simulate::run(port, threads),
         Command::Keys(keys) => keys::run(keys, &settings),
         Command::Tokens(tokens) => tokens::run(tokens, &settings),

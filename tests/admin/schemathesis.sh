@@ -14,7 +14,7 @@ shift || true
 venv=$target/admin/python
 work=$(mktemp -d)
 password=0123456789abcdefghijklmn
-access=access-password-of-clients
+access="access-password-of-clients"
 pids=()
 
 stop_all() {

@@ -4,6 +4,7 @@
 use crate::support::{Answer, Call, House, Options, Program, Wire, spawn, wait_until};
 use openrouter_proxy::domain::time::{Clock, Timestamp};
 use serde_json::json;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -105,7 +106,7 @@ fn guessing_waits_and_nobody_elsewhere_does() {
         assert_eq!((answer.status, answer.number("retry-after")), (429, 1), "{answer}");
     }
     assert_eq!(status(&house, "GET", "/api/keys", &cookie), 200, "who is in stays in");
-    let elsewhere = || Wire::open_from([127, 0, 0, 2].into(), house.admin_address());
+    let elsewhere = || Wire::open_from(Ipv4Addr::new(127, 0, 0, 2), house.admin_address());
     assert_eq!(elsewhere().ask(&login("admin-password")).status, 200);
     assert_eq!(elsewhere().ask(&Call::admin("GET", "/api/keys")).status, 200);
     clock.turn(Duration::from_secs(1));
