@@ -6,7 +6,7 @@
 
 use super::Plane;
 use super::access::Admitted;
-use super::admission::Place;
+use super::admission::{Memory, Place};
 use super::body::Bounds;
 use super::errors::{ApiError, Kind};
 use super::failover::{self, Errand, Failure, Served};
@@ -128,7 +128,6 @@ async fn take_in(
     record.client(&admitted.client);
     rights::reserve(&admitted, plane, record).await?;
     let bounds = Bounds { limit: plane.options.max_body_bytes, timeout: plane.options.body_timeout };
-    // Held until an answer has begun or nothing helped: the body is not needed after that.
     let mut memory = plane.gate.memory();
     let bytes = body::read(request, payload, bounds, &mut memory).await?;
     let (document, turn) = document(bytes, dialect, record).await?;
@@ -143,7 +142,8 @@ async fn take_in(
     let wait_until = plane.clock.now().after(plane.options.queue_timeout);
     let until = Instant::now() + plane.options.request_timeout;
     let turn = turn.filter(|_| plane.options.session_affinity);
-    Ok(Wish { plane: plane.clone(), dialect, document, admitted, call, turn, until, wait_until, place })
+    let plane = plane.clone();
+    Ok(Wish { plane, dialect, document, admitted, call, turn, until, wait_until, place, _memory: memory })
 }
 
 /// The body as a document that its endpoint can take, and its turn in a conversation.
@@ -176,6 +176,8 @@ struct Wish {
     until: Instant,
     wait_until: Timestamp,
     place: Place,
+    /// What its body takes, held until an answer has begun or nothing helped.
+    _memory: Memory,
 }
 
 impl Wish {

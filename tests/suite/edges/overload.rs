@@ -46,6 +46,18 @@ fn bodies_beyond_the_memory_mark_are_turned_away() {
 }
 
 #[test]
+fn a_body_is_counted_for_as_long_as_it_may_be_sent_again() {
+    let house = spawn(Options::default());
+    let call = Call::post(CHAT, chat("x [[fault=late1000]]", false).to_string());
+    let mut wire = house.connect();
+    wire.send(&call);
+    wait_until("the upstream to be asked", || house.attempts() == 1);
+    assert_eq!(house.shared().gate.memory_held(), call.body.len());
+    assert_eq!(wire.answer().status, 200);
+    assert_eq!(house.shared().gate.memory_held(), 0);
+}
+
+#[test]
 fn a_stream_does_not_hold_the_body_of_its_request() {
     let house = spawn(Options::default());
     let mut wire = house.connect();
