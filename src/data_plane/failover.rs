@@ -76,7 +76,7 @@ struct Search {
 /// Tries until an answer has begun, or nothing is left to try.
 pub async fn serve(plane: &Plane, errand: &mut Errand, record: &mut Record) -> Result<Served, Failure> {
     let ask = Ask {
-        model: errand.model.clone(),
+        model: lane(&errand.model, errand.dialect),
         free: errand.free,
         conversation: errand.conversation,
         wait_until: Some(errand.wait_until),
@@ -108,6 +108,15 @@ pub async fn serve(plane: &Plane, errand: &mut Errand, record: &mut Record) -> R
         if errand.counted >= errand.max_attempts || Instant::now() >= errand.until {
             return Err(told(search.last, plane.clock.now()));
         }
+    }
+}
+
+/// What rests when the upstream has no endpoint for the model: at the endpoints for chat the model
+/// itself. A model that cannot be embedded with, or completed with, rests there alone.
+fn lane(model: &str, dialect: Dialect) -> String {
+    match dialect {
+        Dialect::Chat | Dialect::Responses | Dialect::Messages => model.to_owned(),
+        Dialect::Completions | Dialect::Embeddings => format!("{model} on {}", dialect.path()),
     }
 }
 

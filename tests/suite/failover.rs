@@ -2,11 +2,12 @@
 //! and in time.
 
 use crate::support::{
-    Answer, CHAT, Call, House, Options, chat, each, error_events, good_keys, key, spawn, text, wait_for,
-    wait_until,
+    Answer, CHAT, Call, House, MODEL, Options, chat, each, error_events, good_keys, key, spawn, text,
+    wait_for, wait_until,
 };
 use openrouter_proxy::domain::time::{Clock, Timestamp};
 use openrouter_proxy::simulator::{Fault, Misbehaviour, Options as SimulatorOptions, Scope, Simulator};
+use serde_json::json;
 use std::time::{Duration, Instant};
 
 /// A setback with one key, and what follows from it for the operator.
@@ -81,8 +82,8 @@ const CASES: &[Case] = &[
     case("cutclean60", STREAM, "2", None),
     case("resetmid200", PLAIN, "2", None),
     case("short", PLAIN, "2", None),
-    // Its connection may be taken for a kept one, and then turns out to be dead.
-    case("unframed", BOTH, "2 3", None),
+    // Its connections may be taken for kept ones, and then turn out to be dead.
+    case("unframed", BOTH, "2 3 4 5", None),
 ];
 
 #[test]
@@ -377,4 +378,13 @@ fn a_model_at_capacity_is_no_keys_fault() {
     let mut other = chat("x", false);
     other["model"] = crate::support::WIDE_MODEL.into();
     assert_eq!(house.ask(&Call::post(CHAT, other.to_string())).status, 200);
+}
+
+#[test]
+fn a_model_that_cannot_be_embedded_with_still_chats() {
+    let house = spawn(Options::default());
+    let body = json!({"model": MODEL, "input": "embed me"}).to_string();
+    let refused = house.ask(&Call::post("/v1/embeddings", body));
+    assert!((400..500).contains(&refused.status), "{refused}");
+    assert_eq!(house.chat(&chat("and now?", false)).status, 200);
 }
