@@ -7,14 +7,14 @@ use crate::domain::model::{Catalog, ListKind, Model};
 use crate::domain::published::Published;
 use crate::domain::time::{Clock, Timestamp};
 use crate::store::Store;
-use crate::upstream::client::{Call, Client, Connection, Via};
+use crate::upstream::client::{Client, Connection};
 use crate::upstream::fault::TransportFault;
+use crate::upstream::look::Look;
 use actix::prelude::*;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::spawn_blocking;
-use tokio::time::Instant;
 
 /// The largest list we take: the real one has about 1 MB.
 const LIST_LIMIT: usize = 16 * 1024 * 1024;
@@ -189,17 +189,11 @@ enum FetchFault {
 }
 
 async fn fetch_list(client: &Client, path: &'static str, timeout: Duration) -> Result<String, FetchFault> {
-    let deadline = Instant::now() + timeout;
-    let call = Call::get(path, timeout);
-    let answer = match client.send(&call, None, Via::Kept).await {
-        Err(TransportFault::NoHead) => client.send(&call, None, Via::Fresh).await?,
-        other => other?,
+    let look = Look { path, query: String::new(), limit: LIST_LIMIT, timeout };
+    let body = match client.look(look, None).await? {
+        (200, body) => body,
+        (status, _) => return Err(FetchFault::Status(status)),
     };
-    if answer.status != 200 {
-        return Err(FetchFault::Status(answer.status));
-    }
-    let declared = answer.declared_length();
-    let body = answer.body.whole(declared, LIST_LIMIT, timeout, deadline).await?;
     String::from_utf8(body.into()).map_err(|_| FetchFault::NotText)
 }
 

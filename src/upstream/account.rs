@@ -1,11 +1,11 @@
 //! What OpenRouter says of a key: `GET /key` (`openrouter-api.md` 8.2). It costs no quota.
 
-use super::client::{Call, Client, Via};
+use super::client::Client;
 use super::fault::TransportFault;
+use super::look::Look;
 use crate::domain::secret::Secret;
 use serde_json::Value;
 use std::time::Duration;
-use tokio::time::Instant;
 
 const ANSWER_LIMIT: usize = 256 * 1024;
 
@@ -49,19 +49,12 @@ impl Client {
     /// # Errors
     /// [`KeyCheckFault::Rejected`] means that the key is dead; all others say nothing about it.
     pub async fn key_info(&self, key: &Secret, timeout: Duration) -> Result<KeyInfo, KeyCheckFault> {
-        let deadline = Instant::now() + timeout;
-        let call = Call::get("/key", timeout);
-        let answer = match self.send(&call, Some(key), Via::Kept).await {
-            Err(TransportFault::NoHead) => self.send(&call, Some(key), Via::Fresh).await?,
-            other => other?,
+        let look = Look { path: "/key", query: String::new(), limit: ANSWER_LIMIT, timeout };
+        let body = match self.look(look, Some(key)).await? {
+            (200, body) => body,
+            (401, _) => return Err(KeyCheckFault::Rejected),
+            (status, _) => return Err(KeyCheckFault::Status(status)),
         };
-        match answer.status {
-            200 => {}
-            401 => return Err(KeyCheckFault::Rejected),
-            status => return Err(KeyCheckFault::Status(status)),
-        }
-        let declared = answer.declared_length();
-        let body = answer.body.whole(declared, ANSWER_LIMIT, timeout, deadline).await?;
         read(&body).ok_or(KeyCheckFault::Unreadable)
     }
 }

@@ -9,13 +9,15 @@ use super::fault::TransportFault;
 use crate::domain::secret::Secret;
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use actix_web::http::{Method, Uri};
+use actix_web::http::{Method, StatusCode, Uri};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use futures_util::stream::LocalBoxStream;
 use openssl::ssl::SslConnector;
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
@@ -81,9 +83,13 @@ impl Connection {
     pub fn client(&self) -> Client {
         Client {
             connection: self.clone(),
-            kept: awc_client(self.tls.clone(), self.connect_timeout, true),
-            fresh: awc_client(self.tls.clone(), self.connect_timeout, false),
+            kept: Rc::new(RefCell::new(self.awc_client(true))),
+            fresh: self.awc_client(false),
         }
+    }
+
+    fn awc_client(&self, reuse: bool) -> awc::Client {
+        awc_client(self.tls.clone(), self.connect_timeout, reuse)
     }
 }
 
@@ -141,7 +147,7 @@ pub enum Via {
 #[derive(Clone)]
 pub struct Client {
     connection: Connection,
-    kept: awc::Client,
+    kept: Rc<RefCell<awc::Client>>,
     fresh: awc::Client,
 }
 
@@ -154,8 +160,8 @@ impl Client {
     pub async fn send(&self, call: &Call, key: Option<&Secret>, via: Via) -> Result<Answer, TransportFault> {
         let deadline = Instant::now() + call.head_timeout;
         let client = match via {
-            Via::Kept => &self.kept,
-            Via::Fresh => &self.fresh,
+            Via::Kept => self.kept.borrow().clone(),
+            Via::Fresh => self.fresh.clone(),
         };
         let mut url = format!("{}{}", self.connection.base, call.path);
         if !call.query.is_empty() {
@@ -181,12 +187,27 @@ impl Client {
             request.content_type("application/json").send_body(Slices::new(&call.body))
         };
         let response = timeout_at(deadline, sending).await.map_err(|_| TransportFault::HeadTimeout)??;
+        if via == Via::Kept && has_no_end(&response) {
+            // awc takes such a body for empty and keeps its connection (A2): the bytes that still come
+            // would be read as the head of somebody else's answer. No connection of before is kept.
+            self.kept.replace(self.connection.awc_client(true));
+        }
         Ok(Answer {
             status: response.status().as_u16(),
             headers: response.headers().clone(),
             body: AnswerBody::new(response.map(|chunk| chunk.map_err(|_| TransportFault::Cut)).boxed_local()),
         })
     }
+}
+
+/// Whether only the end of the connection ends the answer's body (RFC 9112, 6.3, case 8).
+fn has_no_end<S>(response: &awc::ClientResponse<S>) -> bool {
+    let status = response.status();
+    let may_have_a_body = status != StatusCode::NO_CONTENT && status != StatusCode::NOT_MODIFIED;
+    let headers = response.headers();
+    may_have_a_body
+        && !headers.contains_key(header::CONTENT_LENGTH)
+        && !headers.contains_key(header::TRANSFER_ENCODING)
 }
 
 /// The bytes of an answer as they come. Dropping it closes the connection at once (A6).

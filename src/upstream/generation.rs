@@ -1,13 +1,13 @@
 //! What OpenRouter says of a generation afterwards: `GET /generation` (`openrouter-api.md` section 2).
 //! It costs no quota, and is known shortly after the generation has ended.
 
-use super::client::{Call, Client, Via};
+use super::client::Client;
 use super::fault::TransportFault;
+use super::look::Look;
 use crate::domain::secret::Secret;
 use crate::domain::usage::{Completion, TokenUsage};
 use serde_json::Value;
 use std::time::Duration;
-use tokio::time::Instant;
 
 const ANSWER_LIMIT: usize = 256 * 1024;
 
@@ -53,17 +53,11 @@ impl Client {
         if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)) {
             return Err(GenerationFault::BadId);
         }
-        let deadline = Instant::now() + timeout;
-        let call = Call { query: format!("id={id}"), ..Call::get("/generation", timeout) };
-        let answer = match self.send(&call, Some(key), Via::Kept).await {
-            Err(TransportFault::NoHead) => self.send(&call, Some(key), Via::Fresh).await?,
-            other => other?,
+        let look = Look { path: "/generation", query: format!("id={id}"), limit: ANSWER_LIMIT, timeout };
+        let body = match self.look(look, Some(key)).await? {
+            (200, body) => body,
+            (status, _) => return Err(GenerationFault::Status(status)),
         };
-        if answer.status != 200 {
-            return Err(GenerationFault::Status(answer.status));
-        }
-        let declared = answer.declared_length();
-        let body = answer.body.whole(declared, ANSWER_LIMIT, timeout, deadline).await?;
         read(&body).ok_or(GenerationFault::Unreadable)
     }
 }

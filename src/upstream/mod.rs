@@ -9,6 +9,7 @@ pub mod client;
 mod connect;
 pub mod fault;
 pub mod generation;
+pub mod look;
 mod sips;
 pub mod sse;
 pub mod usage;
