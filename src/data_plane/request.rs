@@ -130,7 +130,7 @@ async fn take_in(
     let bounds = Bounds { limit: plane.options.max_body_bytes, timeout: plane.options.body_timeout };
     let mut memory = plane.gate.memory();
     let bytes = body::read(request, payload, bounds, &mut memory).await?;
-    let (document, turn) = document(bytes, dialect, record).await?;
+    let (document, turn) = document(bytes, dialect, plane.options.session_affinity, record).await?;
     let call = Call {
         method: Method::POST,
         path: dialect.path(),
@@ -141,22 +141,23 @@ async fn take_in(
     };
     let wait_until = plane.clock.now().after(plane.options.queue_timeout);
     let until = Instant::now() + plane.options.request_timeout;
-    let turn = turn.filter(|_| plane.options.session_affinity);
     let plane = plane.clone();
     Ok(Wish { plane, dialect, document, admitted, call, turn, until, wait_until, place, _memory: memory })
 }
 
-/// The body as a document that its endpoint can take, and its turn in a conversation.
+/// The body as a document that its endpoint can take, and if that is asked for its turn in a
+/// conversation.
 async fn document(
     bytes: Bytes,
     dialect: Dialect,
+    find_turn: bool,
     record: &mut Record,
 ) -> Result<(Document, Option<Turn>), ApiError> {
     let long = aside::is_long(bytes.len());
     let read = move || {
         let document = Document::parse(bytes)?;
         let checked = check::check(&document, dialect);
-        let turn = conversation::turn(&document, dialect);
+        let turn = if find_turn { conversation::turn(&document, dialect) } else { None };
         Ok((document, checked, turn))
     };
     let (document, checked, turn) = aside::run(long, read).await?.map_err(bad_body)?;

@@ -209,12 +209,12 @@ impl Handler<Began> for KeyPool {
 impl Handler<Settle> for KeyPool {
     type Result = ();
 
-    fn handle(&mut self, Settle { lease, ending }: Settle, context: &mut Context<KeyPool>) {
+    /// Those who wait are not looked at here: it happens often, and the next tick is soon enough.
+    fn handle(&mut self, Settle { lease, ending }: Settle, _: &mut Context<KeyPool>) {
         self.changed = true;
         self.metrics.attempt_ended(ending.word());
         let lessons = self.pool.settle(lease, &ending, self.clock.now());
         self.note(lessons);
-        self.advance(context);
     }
 }
 

@@ -64,6 +64,9 @@ pub struct Cooldowns {
     unsaved: HashSet<Place>,
 }
 
+/// The most places that may rest before models are no longer noted.
+const MOST: usize = 4096;
+
 /// A probe that is under way is given this long before others look again.
 const PROBE_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -108,7 +111,13 @@ impl Cooldowns {
         self.rests.keys().filter(|place| concerns(place)).cloned().collect()
     }
 
+    /// Without the free rule, clients name models as they like: beyond some thousands no more of them
+    /// are remembered, and are refused by the upstream again.
     fn set(&mut self, place: Place, rest: Rest) {
+        let of_model = matches!(place, Place::Model(_) | Place::AccountModel(..));
+        if of_model && self.rests.len() >= MOST && !self.rests.contains_key(&place) {
+            return;
+        }
         self.unsaved.insert(place.clone());
         self.rests.insert(place, rest);
     }

@@ -21,7 +21,7 @@ use crate::domain::account::{AccountRecord, AccountUse};
 use crate::domain::cooldown::Place;
 use crate::domain::ids::{AccountId, KeyId};
 use crate::domain::key::{KeyRecord, KeyUse, StoredKey};
-use crate::domain::secret::Secret;
+use crate::domain::secret::{Digest, Secret};
 use crate::domain::strategy::Strategy;
 use crate::domain::time::{Day, Timestamp};
 use crate::upstream::verdict::{Cause, Verdict, cause};
@@ -157,6 +157,7 @@ pub enum Ending {
 struct Key {
     record: KeyRecord,
     secret: Secret,
+    digest: Digest,
     today: DayCount,
     last_taken: u64,
     in_flight: u32,
@@ -252,12 +253,14 @@ impl Pool {
                         last_used: key.record.last_used,
                         ..record
                     },
+                    digest: secret.digest(),
                     secret,
                     ..key
                 },
                 None => Key {
                     today: DayCount::new(today, record.used_today),
                     record,
+                    digest: secret.digest(),
                     secret,
                     last_taken: 0,
                     in_flight: 0,

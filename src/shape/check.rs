@@ -48,6 +48,13 @@ fn check_objects(doc: &Document, dialect: Dialect) -> Result<(), BodyFault> {
     Ok(())
 }
 
+/// The longest name of a model, in bytes: real ones have some dozens. What is asked for is remembered
+/// where the upstream refuses it.
+const LONGEST_MODEL: usize = 256;
+
+/// The most models that one request may list; each is a model that may be tried.
+const MOST_MODELS: usize = 64;
+
 /// Top-level fields whose kind is checked, whatever the dialect.
 const FORMS: &[(&str, Form)] = &[
     ("stream", Form::Bool),
@@ -110,6 +117,9 @@ fn check_model(doc: &Document) -> Result<(), BodyFault> {
     let raw = doc.given("model").ok_or_else(|| missing("model"))?;
     match json::string(raw) {
         Some(model) if model.trim().is_empty() => Err(BodyFault::field("model", "model must not be empty")),
+        Some(model) if model.len() > LONGEST_MODEL => {
+            Err(BodyFault::field("model", format!("model must not be longer than {LONGEST_MODEL} bytes")))
+        }
         Some(_) => Ok(()),
         None => Err(must_be("model", "a string")),
     }
@@ -182,8 +192,19 @@ fn check_lists(doc: &Document) -> Result<(), BodyFault> {
         ("plugins", Form::Object),
     ] {
         let Some(span) = doc.span(name) else { continue };
+        let names_models = matches!(name, "models" | "fallbacks");
         json::each_element(doc.text(), &span, |index, element| {
-            form.check(&format!("{name}[{index}]"), json::slice(doc.text(), &element))
+            if names_models && index >= MOST_MODELS {
+                let message = format!("{name} must not name more than {MOST_MODELS} models");
+                return Err(BodyFault::field(name, message));
+            }
+            let raw = json::slice(doc.text(), &element);
+            if name == "models" && raw.len() > LONGEST_MODEL + 2 {
+                let field = format!("{name}[{index}]");
+                let message = format!("{field} must not be longer than {LONGEST_MODEL} bytes");
+                return Err(BodyFault::field(field, message));
+            }
+            form.check(&format!("{name}[{index}]"), raw)
         })?;
     }
     Ok(())
@@ -197,6 +218,19 @@ mod tests {
     fn fault(dialect: Dialect, body: &str) -> Option<String> {
         let doc = Document::parse(Bytes::copy_from_slice(body.as_bytes())).unwrap();
         check(&doc, dialect).err().map(|fault| fault.field.unwrap())
+    }
+
+    #[test]
+    fn models_are_bounded() {
+        let of = |models: Vec<String>| {
+            fault(Dialect::Chat, &serde_json::json!({"model": "m", "messages": [{"role": "user", "content": "x"}], "models": models}).to_string())
+        };
+        assert_eq!(of(vec!["a".repeat(256); 64]), None);
+        assert_eq!(of(vec!["a".to_owned(); 65]).as_deref(), Some("models"));
+        assert_eq!(of(vec!["a".repeat(257)]).as_deref(), Some("models[0]"));
+        let long =
+            format!(r#"{{"model":"{}","messages":[{{"role":"user","content":"x"}}]}}"#, "m".repeat(257));
+        assert_eq!(fault(Dialect::Chat, &long).as_deref(), Some("model"));
     }
 
     #[test]

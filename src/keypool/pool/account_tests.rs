@@ -126,6 +126,21 @@ fn keys_of_one_account_share_everything_at_once() {
 }
 
 #[test]
+fn names_that_tell_nothing_merge_nothing() {
+    let mut pool = pool(2, None, None);
+    for key in [KeyId(1), KeyId(2)] {
+        for user in ["", "  ", &"x".repeat(201)] {
+            assert!(pool.looked(key, &Ok(info(user)), false, NOON).is_empty());
+        }
+    }
+    for number in 0..100 {
+        pool.looked(KeyId(1), &Ok(info(&format!("user_{number}"))), false, NOON);
+    }
+    assert_eq!(pool.view(NOON).accounts.len(), 2);
+    assert_eq!(pool.view(NOON).accounts[0].record.users.len(), 16);
+}
+
+#[test]
 fn the_upstreams_figures_correct_ours_downwards() {
     let mut pool = pool(1, None, Some(Limit::None));
     let said =

@@ -20,6 +20,11 @@ const STALE: Duration = Duration::from_secs(90);
 /// Who was found well and is rejected again is not believed to be well for this long.
 const DOUBT: Duration = Duration::from_secs(3600);
 
+/// The longest upstream user's name that is believed, in bytes: `user_` and 27 letters are usual.
+const LONGEST_USER: usize = 200;
+/// The most names of one account: an upstream that always names another must not fill the memory.
+const MOST_USERS: usize = 16;
+
 /// Something learned that the store must know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lesson {
@@ -171,7 +176,11 @@ impl Pool {
     }
 
     /// Notes that the upstream knows an account as `user`; two accounts of one user are one.
+    /// A name that is empty, or longer than any real one, tells nothing.
     pub(super) fn attribute(&mut self, id: AccountId, user: &str, now: Timestamp) -> Vec<Lesson> {
+        if user.trim().is_empty() || user.len() > LONGEST_USER {
+            return Vec::new();
+        }
         let known = |users: &[String]| users.iter().any(|known| known == user);
         let other = self.accounts.iter().find(|(_, account)| known(&account.record.users));
         match other.map(|(other, _)| *other) {
@@ -182,7 +191,10 @@ impl Pool {
                 vec![Lesson::Merged(kept, gone)]
             }
             None => {
-                let Some(account) = self.accounts.get_mut(&id) else { return Vec::new() };
+                let known = self.accounts.get_mut(&id);
+                let Some(account) = known.filter(|account| account.record.users.len() < MOST_USERS) else {
+                    return Vec::new();
+                };
                 account.record.users.push(user.to_owned());
                 vec![Lesson::Named(id, user.to_owned())]
             }

@@ -21,6 +21,8 @@ const MODEL_STRIKES: usize = 4;
 /// And they must have been with two thirds of the keys, or with this many: fewer may have been the
 /// luck of some keys.
 const MODEL_KEYS: usize = 8;
+/// Models whose strikes are remembered.
+const MODELS_KEPT: usize = 1024;
 /// Of a model's strikes in a row this many are looked at.
 const STRIKES_KEPT: usize = 32;
 
@@ -139,6 +141,10 @@ impl Pool {
             Scope::Path => Place::KeyPath(key),
             Scope::Model if verdict.next == Next::Again => {
                 let enabled = self.keys.iter().filter(|key| key.record.enabled).count();
+                if self.model_strikes.len() >= MODELS_KEPT {
+                    // Names that no list bounds: forgetting strikes only makes a rest come later.
+                    self.model_strikes.clear();
+                }
                 let strikes = self.model_strikes.entry(model.clone()).or_default();
                 strikes.push(key);
                 if strikes.len() > STRIKES_KEPT {

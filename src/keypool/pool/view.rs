@@ -86,7 +86,7 @@ impl Pool {
             .or_else(|| {
                 self.accounts.get(&record.account).and_then(|account| self.account_rest(account, now))
             });
-        KeyView { record, digest: key.secret.digest(), in_flight: key.in_flight, rest }
+        KeyView { record, digest: key.digest, in_flight: key.in_flight, rest }
     }
 
     fn account_view(&self, account: &Account, now: Timestamp) -> AccountView {
