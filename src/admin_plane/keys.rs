@@ -13,7 +13,6 @@ use crate::domain::time::Timestamp;
 use crate::keypool::{PoolView, Rest};
 use crate::ledger::{KeyChange, LedgerError};
 use crate::upstream::account::{KeyCheckFault, KeyInfo};
-use actix_web::http::header;
 use actix_web::web::{self, Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use schemars::JsonSchema;
@@ -211,11 +210,7 @@ async fn add(request: HttpRequest, payload: Payload, plane: Data<Plane>) -> Resu
     taken_over(&plane, |pool| pool.keys.iter().any(|view| view.record.id == record.id)).await;
     log::info!("key {} was added", record.id);
     let location = format!("/api/keys/{}", record.id);
-    let mut response = json(201, &Key::new(record, &plane.pool.view()));
-    if let Ok(value) = header::HeaderValue::from_str(&location) {
-        response.headers_mut().insert(header::LOCATION, value);
-    }
-    Ok(response)
+    Ok(pages::created(&location, &Key::new(record, &plane.pool.view())))
 }
 
 async fn change(

@@ -4,6 +4,7 @@ use super::fields::{Field, Given, Kind};
 use super::problem::Problem;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderValue};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -68,6 +69,15 @@ pub fn after_number(given: &Given) -> Result<Option<i64>, Problem> {
         Ok(number) if number >= 0 => Ok(Some(number)),
         _ => Err(Problem::of_field("cursor", "must be what next_cursor held")),
     }
+}
+
+/// A 201 for what now stands at `location`, a path of this plane.
+pub fn created(location: &str, body: &impl Serialize) -> HttpResponse {
+    let mut response = json(201, body);
+    if let Ok(value) = HeaderValue::from_str(location) {
+        response.headers_mut().insert(header::LOCATION, value);
+    }
+    response
 }
 
 /// An answer in JSON.

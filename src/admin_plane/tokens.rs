@@ -9,7 +9,6 @@ use crate::domain::ids::TokenId;
 use crate::domain::time::Timestamp;
 use crate::domain::token::{TokenEdit, TokenFault, TokenRecord, TokenTerms};
 use crate::tokens::TokensError;
-use actix_web::http::header::{self, HeaderValue};
 use actix_web::web::{self, Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use schemars::JsonSchema;
@@ -153,11 +152,7 @@ async fn add(request: HttpRequest, payload: Payload, plane: Data<Plane>) -> Resu
     log::info!("client token {} was issued", record.id);
     let location = format!("/api/tokens/{}", record.id);
     let record = Token::new(record, plane.clock.now());
-    let mut response = json(201, &Issued { token: text.as_str().to_owned(), record });
-    if let Ok(value) = HeaderValue::from_str(&location) {
-        response.headers_mut().insert(header::LOCATION, value);
-    }
-    Ok(response)
+    Ok(pages::created(&location, &Issued { token: text.as_str().to_owned(), record }))
 }
 
 async fn change(
