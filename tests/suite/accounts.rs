@@ -31,7 +31,7 @@ fn a_minute_is_kept_before_sending() {
     }
     let began = Instant::now();
     let refused = house.chat(&chat("one too many", false));
-    assert!(began.elapsed() < Duration::from_secs(20), "nobody waits for what does not come in time");
+    assert!(began.elapsed() < Duration::from_secs(5), "nobody waits for what does not come in time");
     assert_eq!((refused.status, refused.error("code").as_str()), (429, "free_minute_limit"), "{refused}");
     assert_eq!(refused.number("retry-after"), 50, "{refused}");
     assert_eq!(refused.number("x-proxy-attempts"), 0);
@@ -83,7 +83,7 @@ fn the_upstreams_own_count_is_believed() {
     let began = Instant::now();
     let refused = house.chat(&chat("one too many", false));
     assert_eq!((refused.status, refused.error("code").as_str()), (429, "free_daily_limit"), "{refused}");
-    assert!(began.elapsed() < Duration::from_secs(8));
+    assert!(began.elapsed() < Duration::from_secs(5));
     assert_eq!(house.attempts(), 5, "the upstream was not bothered");
     house.stop();
     house.start();
