@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn others_have_their_turn() {
-        let mut outbox = outbox(&[TURN, 10]);
+        let mut outbox = outbox(&[TURN, PORTION]);
         while !outbox.yields() {
             assert!(outbox.take().is_some(), "all was taken without a pause");
         }
