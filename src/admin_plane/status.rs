@@ -2,6 +2,7 @@
 
 use super::Plane;
 use super::banners::{self, Banner};
+use super::instances::{self, Replica};
 use super::pages::json;
 use super::routes::Route;
 use crate::domain::time::Timestamp;
@@ -44,6 +45,8 @@ struct Status {
     /// Whether the database is away, or a part of the program has died.
     degraded: bool,
     actors: Actors,
+    /// The processes on this database that were heard of lately, this one included.
+    instances: Vec<Replica>,
     /// Usage rows that have not reached the database yet.
     usage_rows_waiting: usize,
     /// Requests of clients being served.
@@ -116,6 +119,7 @@ async fn status(plane: Data<Plane>) -> HttpResponse {
         degraded: away
             || !(actors.key_pool && actors.model_catalog && actors.token_book && actors.usage_sink),
         actors,
+        instances: instances::all(&plane),
         usage_rows_waiting: plane.usage.waiting(),
         requests_in_flight: (plane.requests_in_flight)(),
         keys: KeyCounts::of(&pool),

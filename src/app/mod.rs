@@ -7,6 +7,7 @@ mod error;
 pub mod logging;
 mod operator;
 mod password;
+mod replicas;
 mod stop;
 
 pub use certificate::check as check_certificate;
@@ -24,11 +25,13 @@ use crate::credentials::{AdminAsClient, AdminPassword};
 use crate::data_plane::{self, access::Access, shaping::Shaping};
 use crate::domain::ids::RequestIds;
 use crate::domain::key::NewKey;
+use crate::domain::replicas::Replicas;
 use crate::domain::secret::Secret;
 use crate::domain::time::Clock;
 use crate::keypool::{self, FreeLimits, KeyPoolHandle, PoolOptions};
 use crate::listener::{self, Deadlines};
 use crate::metrics::Metrics;
+use crate::replicas::{News, ReplicasHandle};
 use crate::shape::alias::Aliases;
 use crate::shape::free_rule::FreeRule;
 use crate::shape::rules::Rules;
@@ -56,6 +59,9 @@ pub struct App {
     data_server: Server,
     admin_server: Server,
     shared: Arc<data_plane::Shared>,
+    instances: ReplicasHandle,
+    /// Heard as long as the program runs.
+    _news: News,
     new_password: Option<NewPassword>,
 }
 
@@ -89,6 +95,7 @@ impl App {
         add_configured_keys(&settings.openrouter.api_keys, &store, &clock)?;
 
         let metrics = Metrics::new(&settings.openrouter.free_model_suffix).map_err(StartError::Metrics)?;
+        let replicas = Replicas::default();
         let options = pool_options(settings);
         let pool =
             KeyPoolHandle::start(store.clone(), connection.clone(), options, metrics.clone(), clock.clone())?;
@@ -99,7 +106,9 @@ impl App {
         let mut access = access(settings, &password);
         access.tokens = Some(tokens.clone());
         access.admin_uses = Some(admin_uses.clone());
-        password::watch(password.clone(), store.clone());
+        let password_news = password::watch(password.clone(), store.clone());
+        let addresses = (data_address, admin_address);
+        let instances = replicas::join(&store, addresses, replicas.clone(), clock.clone())?;
         let days = settings.usage.retention_days;
         let mut usage = UsageHandle::start(store.clone(), days, metrics.clone(), clock.clone());
         if let Some(wait) = settings.usage.complete_cancelled {
@@ -132,15 +141,38 @@ impl App {
             tls: None,
             clock: clock.clone(),
         };
-        let parts =
-            operator::Parts { password, store, pool, catalog, tokens, admin_uses, usage, metrics, clock };
+        let told = store.clone();
+        let parts = operator::Parts {
+            password,
+            store,
+            pool: pool.clone(),
+            catalog: catalog.clone(),
+            tokens: tokens.clone(),
+            admin_uses,
+            usage,
+            metrics,
+            instances: instances.clone(),
+            clock,
+        };
         let admin = operator::plane(settings, data_address, Arc::clone(&shared), parts);
+        let news = replicas::listen(
+            &told,
+            replicas::Keepers {
+                pool,
+                catalog,
+                tokens,
+                password: password_news,
+                door: Arc::clone(&admin.door),
+            },
+        );
         Ok(App {
             data_address,
             admin_address,
             data_server: data_server(data_listener, data_listening, Arc::clone(&shared), connection)?,
             admin_server: admin_server(admin_listener, admin_listening, admin)?,
             shared,
+            instances,
+            _news: news,
             new_password,
         })
     }
@@ -176,11 +208,13 @@ impl App {
         actix_web::rt::spawn(self.admin_server);
         let ended = stop::wait(&stop, &self.shared).await;
         self.shared.gate.drain();
+        self.instances.drain();
         log::info!("stopping: {} requests are being served", self.shared.gate.inside());
         stop::drain(&stop, &self.shared, serving, data, shutdown_timeout).await;
         self.shared.usage.flush().await;
         self.shared.tokens.flush().await;
         self.shared.pool.shut_down().await;
+        self.instances.leave().await;
         admin.stop(false).await;
         ended
     }

@@ -10,6 +10,7 @@ mod sqlite;
 use super::error::StoreError;
 use super::migrations;
 use crate::domain::secret::Secret;
+use crate::domain::time::Timestamp;
 use diesel::connection::{AnsiTransactionManager, Connection, TransactionManager};
 use diesel::result::Error as DieselError;
 use diesel::{PgConnection, SqliteConnection};
@@ -123,6 +124,19 @@ impl Pool {
         transaction(&mut connection, Lock::Alone, work).map_err(|error| explain(&self.place, error))
     }
 
+    /// Whether [`Pool::listen`] hears anything.
+    pub(super) fn can_listen(&self) -> bool {
+        matches!(self.place, Place::Postgres(_))
+    }
+
+    /// Calls `hear` with each word that was said with [`notify`], on a connection of its own, until
+    /// `is_over`; with `None` when words may have been missed. Returns at once for a file.
+    pub(super) fn listen(&self, is_over: impl Fn() -> bool, hear: impl FnMut(Option<&str>)) {
+        if let Place::Postgres(url) = &self.place {
+            postgres::listen(url, is_over, hear);
+        }
+    }
+
     fn checkout(&self) -> Result<r2d2::PooledConnection<Manager>, StoreError> {
         // The manager's errors are our own, so the pool's text is free of secrets.
         self.connections.get().map_err(|error| StoreError::Unavailable {
@@ -176,6 +190,22 @@ pub(super) fn transaction<T>(
 fn take_lock(connection: &mut AnyConnection, lock: Lock) -> Result<(), DieselError> {
     match connection {
         AnyConnection::Postgres(connection) => postgres::take_lock(connection, lock),
+        AnyConnection::Sqlite(_) => Ok(()),
+    }
+}
+
+/// The time of a database that may stand on another machine; `None` for a file.
+pub(super) fn time(connection: &mut AnyConnection) -> Result<Option<Timestamp>, StoreError> {
+    match connection {
+        AnyConnection::Postgres(connection) => Ok(Some(postgres::time(connection)?)),
+        AnyConnection::Sqlite(_) => Ok(None),
+    }
+}
+
+/// Says a word to those who listen, when the transaction is over; a file has no way to say it.
+pub(super) fn notify(connection: &mut AnyConnection, word: &str) -> Result<(), StoreError> {
+    match connection {
+        AnyConnection::Postgres(connection) => Ok(postgres::notify(connection, word)?),
         AnyConnection::Sqlite(_) => Ok(()),
     }
 }

@@ -5,9 +5,9 @@
 use super::Store;
 use super::connection::AnyConnection;
 use super::error::StoreError;
+use super::news::{self, Topic};
 use super::schema::{key_days, keys};
 use super::seal::Vault;
-use super::settings;
 use super::text::storable;
 use crate::domain::account::AccountUse;
 use crate::domain::ids::{AccountId, KeyId};
@@ -17,9 +17,6 @@ use diesel::dsl::max;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Integer};
 use std::collections::BTreeMap;
-
-/// The setting that rises with each edit of the keys.
-pub(super) const REVISION_SETTING: &str = "keys_revision";
 
 /// What to change about a key; `None` leaves it as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,8 +31,7 @@ impl Store {
     /// A number that rises with each edit of the keys, but not with their counts: whoever holds them in
     /// memory reads them again when it has changed.
     pub fn keys_revision(&self) -> Result<i64, StoreError> {
-        let text = self.pool.read(|connection| settings::get(connection, REVISION_SETTING))?;
-        Ok(text.and_then(|text| text.parse().ok()).unwrap_or(0))
+        self.revision(Topic::Keys)
     }
 
     /// Every key with its secret and its counts for `day`, in the order they were added.
@@ -82,7 +78,7 @@ impl Store {
                     ))
                     .execute(connection)?;
             expect_one(id, changed)?;
-            settings::count_up(connection, REVISION_SETTING)
+            news::tell(connection, Topic::Keys)
         })
     }
 
@@ -94,7 +90,7 @@ impl Store {
                     .set(keys::enabled.eq(enabled))
                     .execute(connection)?;
             expect_one(id, changed)?;
-            settings::count_up(connection, REVISION_SETTING)
+            news::tell(connection, Topic::Keys)
         })
     }
 
@@ -106,7 +102,7 @@ impl Store {
                     .set(keys::fault.eq(fault.map(storable)))
                     .execute(connection)?;
             expect_one(id, changed)?;
-            settings::count_up(connection, REVISION_SETTING)
+            news::tell(connection, Topic::Keys)
         })
     }
 
@@ -126,7 +122,7 @@ impl Store {
                     .set(keys::daily_limit.eq(limit.map(i64::from)))
                     .execute(connection)?;
             }
-            settings::count_up(connection, REVISION_SETTING)
+            news::tell(connection, Topic::Keys)
         })
     }
 
@@ -193,7 +189,7 @@ pub(super) fn add(
             keys::created_at.eq(now.millis()),
         ))
         .execute(connection)?;
-    settings::count_up(connection, REVISION_SETTING)?;
+    news::tell(connection, Topic::Keys)?;
     Ok(record)
 }
 

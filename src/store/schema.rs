@@ -168,5 +168,28 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    instances (id) {
+        id -> Text,
+        version -> Text,
+        host -> Text,
+        pid -> BigInt,
+        data_address -> Text,
+        admin_address -> Text,
+        started_at -> BigInt,
+        beat_at -> BigInt,
+        draining -> Bool,
+    }
+}
+
+diesel::table! {
+    admin_sessions (cookie) {
+        cookie -> Text,
+        password -> Text,
+        began_at -> BigInt,
+        used_at -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(client_tokens, client_token_days);
 diesel::allow_tables_to_appear_in_same_query!(keys, key_days, accounts, account_users, account_days);

@@ -39,6 +39,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("tokens", TOOLS),
     ("metrics", WORDS),
     ("ledger", &["domain", "metrics", "store"]),
+    ("replicas", &["domain", "store"]),
     ("data_plane", PLANES),
     (
         "admin_plane",
@@ -50,6 +51,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "keypool",
             "ledger",
             "metrics",
+            "replicas",
             "tokens",
             "upstream",
             "usage",
@@ -68,6 +70,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "ledger",
             "listener",
             "metrics",
+            "replicas",
             "shape",
             "store",
             "tokens",
