@@ -21,6 +21,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
+use zeroize::Zeroizing;
 
 const USER_AGENT: &str = concat!("openrouter-proxy/", env!("CARGO_PKG_VERSION"));
 
@@ -176,7 +177,7 @@ impl Client {
             headers.insert(name.clone(), value.clone());
         }
         if let Some(key) = key {
-            let mut value = HeaderValue::from_str(&format!("Bearer {}", key.expose()))
+            let mut value = HeaderValue::from_str(&Zeroizing::new(format!("Bearer {}", key.expose())))
                 .map_err(|_| TransportFault::Connect)?;
             value.set_sensitive(true);
             headers.insert(header::AUTHORIZATION, value);
