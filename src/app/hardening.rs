@@ -1,9 +1,7 @@
 //! What the process forbids itself before it holds a secret: to leave its memory on disk, or to show it
 //! to other processes of the same user.
 
-use rustix::process::{
-    DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit,
-};
+use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 
 /// Switches core dumps off for good, and the looks that other processes may take at this one's memory and
 /// environment (ptrace, `/proc/<pid>/mem`, `/proc/<pid>/environ`) unless they are root's.

@@ -61,9 +61,8 @@ mod tests {
 
     #[test]
     fn libraries_do_not_trace() {
-        let told = |target: &str, level| {
-            may_be_told(&Metadata::builder().target(target).level(level).build())
-        };
+        let told =
+            |target: &str, level| may_be_told(&Metadata::builder().target(target).level(level).build());
         assert!(told("openrouter_proxy::upstream", Level::Trace) && told("awc::client", Level::Debug));
         assert!(!told("awc::client", Level::Trace) && !told("openrouter_proxy_x", Level::Trace));
     }

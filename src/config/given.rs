@@ -265,7 +265,11 @@ mod tests {
         let error = read::<Vec<Secret>>(Kind::Secrets, "sk-or-v1-aaaa sk-or-v1-bbbb").expect_err("a space");
         assert!(!error.contains("aaaa") && error.contains("entry 1"), "{error}");
         assert!(read::<Vec<Secret>>(Kind::Secrets, " ,\n").is_err());
-        let list = Json::List(vec![Json::Text("a b".to_owned().into()), Json::Text("ok".to_owned().into()), Json::Null]);
+        let list = Json::List(vec![
+            Json::Text("a b".to_owned().into()),
+            Json::Text("ok".to_owned().into()),
+            Json::Null,
+        ]);
         let all = Vec::<Secret>::read_all(&Given::Json(list), &Kind::Secrets).expect_err("two faults");
         assert_eq!(all.len(), 2, "{all:?}");
         let empty = Given::Json(Json::List(vec![Json::Text(String::new().into())]));

@@ -108,6 +108,9 @@ mod tests {
         let json: Json = serde_json::from_str(r#"{"b":1,"a":[true,null,"x"],"b":2.5}"#).expect("valid");
         let Json::Object(members) = json else { panic!("an object") };
         assert_eq!(members.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["b", "a", "b"]);
-        assert_eq!(members[1].1, Json::List(vec![Json::Bool(true), Json::Null, Json::Text("x".to_owned().into())]));
+        assert_eq!(
+            members[1].1,
+            Json::List(vec![Json::Bool(true), Json::Null, Json::Text("x".to_owned().into())])
+        );
     }
 }

@@ -59,6 +59,11 @@ impl<'a> Reader<'a> {
         for (source, given) in self.sources.offers(row, &mut self.faults) {
             match T::read_all(&given, &row.kind) {
                 Ok(value) => {
+                    // Of a URL, the password is what is hidden.
+                    let hides = row.kind == Kind::DatabaseUrl && value.show().contains('…');
+                    if row.kind.is_secret() || hides {
+                        self.look_at_the_file_of(&source);
+                    }
                     chosen.get_or_insert((value, source));
                 }
                 Err(messages) => {
@@ -74,13 +79,6 @@ impl<'a> Reader<'a> {
             Preset::Unset(_) => None,
         });
         self.note(row, chosen.as_ref());
-        if let Some((value, source)) = &chosen {
-            // Of a URL, the password is what is hidden.
-            let secret = row.kind.is_secret() || (row.kind == Kind::DatabaseUrl && value.show().contains('…'));
-            if secret {
-                self.look_at_the_file_of(source);
-            }
-        }
         chosen.map(|(value, _)| value)
     }
 

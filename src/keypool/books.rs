@@ -17,6 +17,8 @@ pub struct Books {
     revision: i64,
     writing: bool,
     reading: bool,
+    /// The keys should have been read again, but something was being written: they come first next time.
+    overdue: bool,
 }
 
 /// What is written in one go.
@@ -31,7 +33,7 @@ struct Page {
 impl Books {
     /// The books in `store`, read up to `revision` of the keys.
     pub fn new(store: Store, revision: i64) -> Books {
-        Books { store, lessons: Vec::new(), revision, writing: false, reading: false }
+        Books { store, lessons: Vec::new(), revision, writing: false, reading: false, overdue: false }
     }
 
     /// Keeps a lesson for the next hand-off.
@@ -108,8 +110,12 @@ impl KeyPool {
 
     /// Hands off what is to be stored.
     pub(super) fn write(&mut self, context: &mut Context<KeyPool>) {
-        if self.books.writing {
+        // What is being read would be out of date at once, and under load so each time.
+        if self.books.writing || self.books.reading {
             return;
+        }
+        if self.books.overdue && self.books.is_settled() {
+            return self.reload(context);
         }
         let page = self.take_page();
         if page.is_empty() {
@@ -125,7 +131,8 @@ impl KeyPool {
 
     /// Reads keys and accounts again if somebody has edited them.
     pub(super) fn reload(&mut self, context: &mut Context<KeyPool>) {
-        if self.books.reading || !self.books.is_settled() {
+        self.books.overdue = !self.books.is_settled();
+        if self.books.reading || self.books.overdue {
             return;
         }
         self.books.reading = true;

@@ -56,7 +56,9 @@ pub(super) fn generate(shared: &Shared, request: &Request, route: &str, dialect:
             .or_else(|| state.take_fault(&Scope::Model(chosen.clone()?)))
     };
     let turn = match (ask, chosen) {
-        (Ok(ask), Some(chosen)) => Scene { shared, now, key: &key, account: &account, ask: &ask }.play(&chosen, fault),
+        (Ok(ask), Some(chosen)) => {
+            Scene { shared, now, key: &key, account: &account, ask: &ask }.play(&chosen, fault)
+        }
         (Err(message), _) if !fault.is_some_and(|m| m.fault.revokes_key()) => {
             refuse(dialect, 400, &message).into()
         }

@@ -102,7 +102,7 @@ impl Store {
     /// place afterwards, if it is the right one.
     fn old_data_key(&self, connection: &mut AnyConnection) -> Result<DataKey, StoreError> {
         let wrapped = settings::get(connection, DATA_KEY_SETTING)?.ok_or(StoreError::LostDataKey)?;
-        let data_key = self.vaults.source().unwrap(&wrapped)?;
+        let data_key = self.vaults.source().data_key(&wrapped)?;
         // What lies beside the file is about to be replaced: not if it is the one that opens.
         match DataKey::unwrap_by(&self.vaults.source().load()?, &wrapped) {
             Some(_) => Ok(data_key),

@@ -31,7 +31,7 @@ impl SecretKeySource {
     /// # Errors
     /// [`StoreError::MissingSecretKey`] when the file is not there; it is not created.
     /// [`StoreError::WrongSecretKey`] when it wraps another data key.
-    pub(super) fn unwrap(&self, wrapped: &str) -> Result<DataKey, StoreError> {
+    pub(super) fn data_key(&self, wrapped: &str) -> Result<DataKey, StoreError> {
         let SecretKeySource::File(path) = self else {
             return DataKey::unwrap_by(&self.load()?, wrapped).ok_or_else(|| self.wrong());
         };

@@ -99,7 +99,7 @@ fn read(connection: &mut AnyConnection, source: &SecretKeySource) -> Result<Arc<
     loop {
         let number = settings::number(connection, DATA_KEY_NUMBER_SETTING)?;
         let wrapped = settings::get(connection, DATA_KEY_SETTING)?.ok_or(StoreError::LostDataKey)?;
-        let vault = source.unwrap(&wrapped)?.vault()?;
+        let vault = source.data_key(&wrapped)?.vault()?;
         if settings::number(connection, DATA_KEY_NUMBER_SETTING)? == number {
             return Ok(Arc::new(Numbered { vault, number }));
         }

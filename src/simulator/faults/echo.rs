@@ -29,7 +29,8 @@ pub(super) const ROWS: &[Row] = &[
 /// An error object that names the key wherever words may stand.
 fn said(case: &Case<'_>, status: u16) -> Value {
     let key = case.key;
-    let raw = json!({"error": {"message": format!("no such key: {key}"), "headers": [format!("Bearer {key}")]}});
+    let raw =
+        json!({"error": {"message": format!("no such key: {key}"), "headers": [format!("Bearer {key}")]}});
     json!({"code": status, "message": format!("Invalid credentials: Authorization: Bearer {key}"),
         "metadata": {"raw": raw.to_string(), "provider_name": case.provider, "key": key, "reasons": [key]}})
 }

@@ -35,7 +35,9 @@ struct Row {
 
 /// All tables.
 fn rows() -> impl Iterator<Item = &'static Row> {
-    [account::ROWS, request::ROWS, upstream::ROWS, in_band::ROWS, transport::ROWS, echo::ROWS].into_iter().flatten()
+    [account::ROWS, request::ROWS, upstream::ROWS, in_band::ROWS, transport::ROWS, echo::ROWS]
+        .into_iter()
+        .flatten()
 }
 
 /// What a fault does.

@@ -72,6 +72,11 @@ pub fn each<T: Send>(cases: impl IntoIterator<Item = T>, attempt: impl Fn(T) + S
     });
 }
 
+/// The Postgres server that tests may use, as `TEST_POSTGRES_URL` names it.
+pub fn postgres_url() -> Option<String> {
+    std::env::var("TEST_POSTGRES_URL").ok()
+}
+
 /// Whether the long tests were asked for: `./test.sh --long`.
 pub fn is_long() -> bool {
     std::env::var_os("LONG_TESTS").is_some()

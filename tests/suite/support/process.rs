@@ -151,6 +151,11 @@ impl Running {
         kib.parse::<u64>().expect("a number") * 1024
     }
 
+    /// The limits that the kernel holds it to (proc(5)).
+    pub fn limits(&self) -> String {
+        std::fs::read_to_string(format!("/proc/{}/limits", self.child.id())).expect("its limits")
+    }
+
     /// Waits for its end; its exit code, or -1 when a signal ended it.
     pub fn ended(&mut self) -> i32 {
         let status = wait_for("the program to end", || self.child.try_wait().expect("its status"));
