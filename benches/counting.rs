@@ -2,6 +2,7 @@
 //! how to read the figures.
 //!
 //! One worker thread; client A sends small requests back to back, client B prompts of 1 MB beside it.
+//! No text of B's comes twice, since texts seen before are not counted again.
 //! The same with `proxy.max_tokens=off` is the reference: what a relayed megabyte costs by itself.
 //! Never fails on time, only on a wrong answer.
 
@@ -12,9 +13,11 @@ mod support;
 use bytes::Bytes;
 use openrouter_proxy::domain::dialect::Dialect;
 use openrouter_proxy::shape::body::Document;
+use openrouter_proxy::shape::remembered::Remembered;
 use openrouter_proxy::shape::{check, tokens};
 use serde_json::json;
 use std::hint::black_box;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use support::{CHAT, Call, House, Options, Wire, spawn};
 
@@ -28,6 +31,9 @@ const PACE: Duration = Duration::from_millis(150);
 const LARGE: usize = 1 << 20;
 /// A free model whose output only its window bounds: every long prompt must be counted.
 const MODEL: &str = "bench/wide:free";
+
+/// Stands at the beginning of each text of B's, for a number to take its place.
+const UNSEEN: &str = "turn 00000000";
 
 /// When a request began and when its answer was whole.
 type Span = (Instant, Instant);
@@ -118,13 +124,25 @@ fn conversation() -> Call {
     let mut bytes = 0;
     while bytes < LARGE {
         let text: Vec<&str> = (0..4_000).map(|_| WORDS[random.usize(..WORDS.len())]).collect();
-        let text = text.join(" ");
+        let text = format!("{UNSEEN} {}", text.join(" "));
         let role = if turns.len() % 2 == 0 { "user" } else { "assistant" };
         let turn = json!({"role": role, "content": [{"type": "text", "text": text}]});
         bytes += turn.to_string().len();
         turns.push(turn);
     }
     Call::post(CHAT, json!({"model": MODEL, "messages": turns}).to_string())
+}
+
+/// The same conversation with texts that were never sent before.
+fn unseen(large: &Call) -> Call {
+    static NUMBER: AtomicU32 = AtomicU32::new(1);
+    let number = format!("turn {:08}", NUMBER.fetch_add(1, Ordering::Relaxed));
+    let mut call = large.clone();
+    let marks: Vec<usize> = memchr::memmem::find_iter(&large.body, UNSEEN).collect();
+    for at in marks {
+        call.body[at..at + number.len()].copy_from_slice(number.as_bytes());
+    }
+    call
 }
 
 impl Subject {
@@ -136,7 +154,7 @@ impl Subject {
     /// A sends `small` back to back.
     fn measure_alone(&mut self, small: &Call) {
         let began = Instant::now();
-        let asked = repeat(self.house.connect(), small, Duration::ZERO, began + PHASE);
+        let asked = repeat(self.house.connect(), || small.clone(), Duration::ZERO, began + PHASE);
         let stretches = PHASE.as_millis() / PACE.as_millis();
         let starts: Vec<Instant> = (0..stretches as u32).map(|count| began + PACE * count).collect();
         self.alone.add(&asked, &starts);
@@ -147,8 +165,8 @@ impl Subject {
         let end = Instant::now() + PHASE;
         let (a, b) = (self.house.connect(), self.house.connect());
         let (asked, prompts) = std::thread::scope(|scope| {
-            let prompts = scope.spawn(|| repeat(b, large, PACE, end));
-            (repeat(a, small, Duration::ZERO, end), prompts.join().expect("B's answers are right"))
+            let prompts = scope.spawn(|| repeat(b, || unseen(large), PACE, end));
+            (repeat(a, || small.clone(), Duration::ZERO, end), prompts.join().expect("B's answers are right"))
         });
         self.beside.add(&asked, &prompts.iter().map(|span| span.0).collect::<Vec<_>>());
         self.prompts.extend(prompts.iter().map(took));
@@ -171,11 +189,12 @@ fn took(span: &Span) -> Duration {
     span.1 - span.0
 }
 
-fn repeat(mut wire: Wire, call: &Call, pace: Duration, end: Instant) -> Vec<Span> {
+fn repeat(mut wire: Wire, call: impl Fn() -> Call, pace: Duration, end: Instant) -> Vec<Span> {
     let mut spans = Vec::new();
     while Instant::now() < end {
+        let call = call();
         let began = Instant::now();
-        let answer = wire.ask(call);
+        let answer = wire.ask(&call);
         assert_eq!(answer.status, 200, "{answer}");
         spans.push((began, Instant::now()));
         std::thread::sleep(pace.saturating_sub(began.elapsed()));
@@ -248,7 +267,11 @@ fn steps(large: &Call) {
     step("read the document", || drop(black_box(parse())));
     step("check its fields", || drop(black_box(check::check(&document, Dialect::Chat))));
     step("bound its tokens", || drop(black_box(tokens::at_most(&document, Dialect::Chat))));
-    step("count its tokens", || drop(black_box(tokens::count(&document, Dialect::Chat, u64::MAX))));
+    let count = |seen: &Remembered| drop(black_box(tokens::count(&document, Dialect::Chat, u64::MAX, seen)));
+    let seen = Remembered::default();
+    count(&seen);
+    step("count its tokens", || count(&Remembered::default()));
+    step("count them again", || count(&seen));
 }
 
 fn step(name: &str, run: impl Fn()) {

@@ -7,7 +7,8 @@ use serde_json::Value;
 const MARKS: [&str; 2] = ["user_", "sk-or-"];
 /// What stands in their place.
 const HIDDEN: &str = "[hidden]";
-/// A word that goes on for at least this long behind a mark is an id: `user_id` is not.
+/// A word that goes on for at least this long behind a mark, or has a digit there, is an id: `user_id`
+/// is not.
 const SHORTEST: usize = 8;
 
 /// Whether there may be anything to take out: a quick look at bytes.
@@ -39,7 +40,9 @@ pub fn text(text: &str) -> String {
         let end = word.find(|c| !is_part(c)).unwrap_or(word.len());
         let (word, after) = word.split_at(end);
         let mark = MARKS.iter().find(|mark| word.starts_with(**mark)).map_or(0, |mark| mark.len());
-        clean.push_str(if word.len() >= mark + SHORTEST { HIDDEN } else { word });
+        let name = word.get(mark..).unwrap_or_default();
+        let is_id = name.len() >= SHORTEST || name.contains(|c: char| c.is_ascii_digit());
+        clean.push_str(if is_id { HIDDEN } else { word });
         rest = after;
     }
     clean.push_str(rest);
@@ -58,6 +61,7 @@ mod tests {
             "key [hidden], of [hidden]: bad"
         );
         assert_eq!(text("the user_id of user_a"), "the user_id of user_a");
+        assert_eq!(text("user_7 and sk-or-v1-a are known"), "[hidden] and [hidden] are known");
         let mut body = json!({"user_id": "user_x", "error": {"raw": {"text": ["user_2dHFtVWx2n"], "user_id": 1}, "code": 429}});
         value(&mut body);
         assert_eq!(body, json!({"error": {"raw": {"text": ["[hidden]"]}, "code": 429}}));

@@ -13,6 +13,7 @@ use crate::shape::body::{BodyFault, Document};
 use crate::shape::margin::Margin;
 use crate::shape::max_tokens::{Facts, Plan};
 use crate::shape::overflow::Overflow;
+use crate::shape::remembered::Remembered;
 use crate::shape::room::Room;
 use crate::shape::rules::Rules;
 use crate::shape::tokens;
@@ -33,6 +34,7 @@ pub struct Shaping {
     /// Whether output limits are set and corrected.
     pub auto_max_tokens: bool,
     margins: Arc<Margins>,
+    remembered: Arc<Remembered>,
 }
 
 /// What was learned of models' own counts, for the catalog fetched at that moment.
@@ -50,7 +52,13 @@ pub struct Shaped {
 impl Shaping {
     /// With these rules.
     pub fn new(rules: Rules, aliases: Aliases, auto_max_tokens: bool) -> Shaping {
-        Shaping { rules: Arc::new(rules), aliases, auto_max_tokens, margins: Arc::default() }
+        Shaping {
+            rules: Arc::new(rules),
+            aliases,
+            auto_max_tokens,
+            margins: Arc::default(),
+            remembered: Arc::default(),
+        }
     }
 
     /// Shapes `document` for the model `id`. With `limit_output`, its output limit too; `affordable`
@@ -76,7 +84,7 @@ impl Shaping {
         if let Some(mut found) = found {
             found.affordable = affordable;
             if found.needs_count() {
-                found = counted(&document, dialect, found).await?;
+                found = counted(&document, dialect, found, &self.remembered).await?;
             }
             let plan = found.plan();
             asked = match plan {
@@ -140,9 +148,15 @@ fn prepared(
     Ok((document, facts))
 }
 
-async fn counted(document: &Document, dialect: Dialect, facts: Facts) -> Result<Facts, ApiError> {
-    let (document, limit) = (document.clone(), facts.count_limit());
-    let counting = aside::run(facts.prompt > SHORT_PROMPT, move || tokens::count(&document, dialect, limit));
+async fn counted(
+    document: &Document,
+    dialect: Dialect,
+    facts: Facts,
+    seen: &Arc<Remembered>,
+) -> Result<Facts, ApiError> {
+    let (document, limit, seen) = (document.clone(), facts.count_limit(), Arc::clone(seen));
+    let count = move || tokens::count(&document, dialect, limit, &seen);
+    let counting = aside::run(facts.prompt > SHORT_PROMPT, count);
     // Without a count the byte length still bounds the prompt.
     let prompt = counting.await.unwrap_or(Ok(facts.prompt)).map_err(bad_body)?;
     Ok(facts.counted(prompt))

@@ -27,6 +27,7 @@ pub mod overflow;
 mod pattern;
 mod prompt;
 pub mod provider;
+pub mod remembered;
 pub mod room;
 pub mod rules;
 pub mod tokens;

@@ -8,6 +8,7 @@
 use super::body::{BodyFault, Document};
 use super::dialect::Dialect;
 use super::prompt::walk;
+use super::remembered::{Reading, Remembered};
 use std::borrow::Cow;
 use std::collections::HashSet;
 
@@ -25,10 +26,10 @@ pub fn warm_up() {
     tiktoken_rs::o200k_base_singleton();
 }
 
-/// The tokens of a request's prompt. Stops early once `limit` is passed: then the figure is a lower
-/// bound, and above `limit`.
-pub fn count(doc: &Document, dialect: Dialect, limit: u64) -> Result<u64, BodyFault> {
-    let mut meter = Exact { total: 0, limit };
+/// The tokens of a request's prompt; texts that were `seen` before are not counted again. Stops early
+/// once `limit` is passed: then the figure is a lower bound, and above `limit`.
+pub fn count(doc: &Document, dialect: Dialect, limit: u64, seen: &Remembered) -> Result<u64, BodyFault> {
+    let mut meter = Exact { total: 0, limit, seen };
     walk(doc, dialect, &mut meter)?;
     Ok(meter.total)
 }
@@ -70,17 +71,42 @@ impl Meter for Longest {
 }
 
 /// Counts tokens.
-struct Exact {
+struct Exact<'a> {
     total: u64,
     limit: u64,
+    seen: &'a Remembered,
 }
 
-impl Meter for Exact {
+impl Meter for Exact<'_> {
     fn text(&mut self, raw: &str) {
-        self.plain(&unescape(raw));
+        self.measured(Reading::Text, raw, |meter| meter.plain(&unescape(raw)));
     }
 
     fn json(&mut self, raw: &str) {
+        self.measured(Reading::Verbatim, raw, |meter| meter.value(raw));
+    }
+
+    fn add(&mut self, tokens: u64) {
+        self.total = self.total.saturating_add(tokens);
+    }
+}
+
+impl Exact<'_> {
+    /// Adds what `measure` adds for `raw`, from memory where it was measured before.
+    fn measured(&mut self, reading: Reading, raw: &str, measure: impl FnOnce(&mut Self)) {
+        let (before, seen) = (self.total, self.seen);
+        let known = seen.tokens(reading, raw, || {
+            measure(self);
+            // Above the limit it may not have been measured to its end.
+            (self.total <= self.limit).then(|| self.total - before)
+        });
+        if let Some(tokens) = known {
+            self.total = before.saturating_add(tokens);
+        }
+    }
+
+    /// A JSON value as it stands, data URLs aside.
+    fn value(&mut self, raw: &str) {
         const MARK: &str = ";base64,";
         let mut rest = raw;
         while let Some(at) = memchr::memmem::find(rest.as_bytes(), MARK.as_bytes()) {
@@ -93,12 +119,6 @@ impl Meter for Exact {
         self.plain(rest);
     }
 
-    fn add(&mut self, tokens: u64) {
-        self.total = self.total.saturating_add(tokens);
-    }
-}
-
-impl Exact {
     fn plain(&mut self, text: &str) {
         let mut rest = text;
         while !rest.is_empty() && self.total <= self.limit {
@@ -190,7 +210,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn pieces(text: &str) -> u64 {
-        let mut meter = Exact { total: 0, limit: u64::MAX };
+        let seen = Remembered::default();
+        let mut meter = Exact { total: 0, limit: u64::MAX, seen: &seen };
         meter.plain(text);
         meter.total
     }
@@ -220,14 +241,36 @@ mod tests {
 
     #[test]
     fn counting_stops_once_it_is_too_much() {
-        let mut meter = Exact { total: 0, limit: 1_000 };
+        let seen = Remembered::default();
+        let mut meter = Exact { total: 0, limit: 1_000, seen: &seen };
         meter.plain(&"word ".repeat(1_000_000));
         assert!(meter.total > 1_000 && meter.total < 20_000);
     }
 
     #[test]
+    fn what_was_seen_counts_the_same() {
+        let seen = Remembered::default();
+        let turn = |number: u64| {
+            format!("{{\"role\":\"user\",\"content\":\"turn {number}: {}\"}}", "some words\\n".repeat(50))
+        };
+        let mut turns = Vec::new();
+        for number in 0..20 {
+            turns.push(turn(number));
+            let body = format!(
+                "{{\"model\":\"m\",\"tools\":[{{\"type\":\"function\",\"function\":{{\"name\":\"look_up_the_weather_of_a_place\"}}}}],\"messages\":[{}]}}",
+                turns.join(",")
+            );
+            let doc = Document::parse(bytes::Bytes::from(body)).unwrap();
+            let fresh = count(&doc, Dialect::Chat, u64::MAX, &Remembered::default()).unwrap();
+            assert_eq!(count(&doc, Dialect::Chat, u64::MAX, &seen).unwrap(), fresh);
+            assert!(count(&doc, Dialect::Chat, fresh / 2, &seen).unwrap() > fresh / 2);
+        }
+    }
+
+    #[test]
     fn data_urls_are_not_text() {
-        let mut meter = Exact { total: 0, limit: u64::MAX };
+        let seen = Remembered::default();
+        let mut meter = Exact { total: 0, limit: u64::MAX, seen: &seen };
         meter.json(&format!(r#"{{"a":"data:image/png;base64,{}","b":1}}"#, "QUJD".repeat(100_000)));
         assert!(meter.total >= FILE_TOKENS && meter.total < FILE_TOKENS + 50);
     }

@@ -12,6 +12,7 @@ use crate::shape::free_rule::{self, FreeFault, FreeRule};
 use crate::shape::margin::Margin;
 use crate::shape::max_tokens::Facts;
 use crate::shape::provider::ProviderMapping;
+use crate::shape::remembered::Remembered;
 use crate::shape::room::Room;
 use crate::shape::rules::Rules;
 use crate::shape::tokens;
@@ -122,7 +123,7 @@ fn limit(doc: &mut Document, dialect: Dialect, model: &Model, catalog: &Catalog)
     let known = |id: &str| catalog.get(id).map(|model| room(model));
     let Some(mut facts) = Facts::of(doc, dialect, room(model), known)? else { return Ok(()) };
     if facts.needs_count() {
-        facts = facts.counted(tokens::count(doc, dialect, facts.count_limit())?);
+        facts = facts.counted(tokens::count(doc, dialect, facts.count_limit(), &Remembered::default())?);
     }
     facts.plan().apply(doc, dialect)
 }

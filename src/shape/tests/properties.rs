@@ -8,6 +8,7 @@ use crate::shape::dialect::Dialect;
 use crate::shape::margin::Margin;
 use crate::shape::max_tokens::Facts;
 use crate::shape::provider::ProviderMapping;
+use crate::shape::remembered::Remembered;
 use crate::shape::room::Room;
 use crate::shape::rules::Rules;
 use crate::shape::tokens;
@@ -239,7 +240,7 @@ proptest! {
         if rules.apply(&mut doc, dialect, CLAUDE, Some(&model)).is_ok()
             && let Ok(Some(facts)) = Facts::of(&doc, dialect, Room::of(&model, Margin::default()), |_| None)
         {
-            let counted = tokens::count(&doc, dialect, facts.count_limit()).unwrap();
+            let counted = tokens::count(&doc, dialect, facts.count_limit(), &Remembered::default()).unwrap();
             let _ = facts.counted(counted).plan().apply(&mut doc, dialect);
         }
         prop_assert!(Document::parse(doc.finish().to_bytes()).is_ok());
@@ -248,7 +249,7 @@ proptest! {
     #[test]
     fn bytes_bound_tokens((dialect, body, _) in request()) {
         let doc = doc(&body);
-        if let (Ok(count), Ok(bound)) = (tokens::count(&doc, dialect, u64::MAX), tokens::at_most(&doc, dialect)) {
+        if let (Ok(count), Ok(bound)) = (tokens::count(&doc, dialect, u64::MAX, &Remembered::default()), tokens::at_most(&doc, dialect)) {
             prop_assert!(count <= bound, "{} > {}", count, bound);
         }
     }
