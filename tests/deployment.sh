@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
-# The files that people run the program with: compose file, nginx, systemd unit, secrets. Nothing is started.
+# The files that people run the program with: compose file, nginx, systemd unit, secrets. No container is started.
 #
-#   tests/deployment.sh
+#   tests/deployment.sh [path of the openrouter-proxy binary]
 #
-# Needs docker compose or docker-compose, and nginx; the unit is checked where systemd-analyze is at hand. Prints the
-# counts on a line of their own.
+# Needs docker compose or docker-compose, and nginx, which is run before the demo on free ports; the unit is checked
+# where systemd-analyze is at hand. Prints the counts on a line of their own.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+binary=$(realpath "${1:-target/release/openrouter-proxy}")
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+# shellcheck disable=SC2046 # as many as there are
+trap 'kill $(jobs -p) 2>/dev/null || true; rm -rf "$work"' EXIT
 
 good=0
 bad=0
@@ -90,7 +92,54 @@ deploy/secrets.sh "$work/secrets" >/dev/null
 check 'a second run changes none' test "$before" = "$(cat "$work"/secrets/*)"
 check 'the program takes them' env -i DATABASE_URL_FILE="$work/secrets/database_url" \
   SECRET_KEY_FILE="$work/secrets/secret_key" ADMIN_PASSWORD_FILE="$work/secrets/admin_password" \
-  ACCESS_PASSWORD_FILE="$work/secrets/access_password" ADMIN_HOST=0.0.0.0 "${1:-target/release/openrouter-proxy}" config check
+  ACCESS_PASSWORD_FILE="$work/secrets/access_password" ADMIN_HOST=0.0.0.0 "$binary" config check
 
+# nginx before the program: what it passes on, and when.
+line() {
+  local try
+  for try in $(seq 150); do
+    grep -m 1 -- "$2" "$1" && return 0
+    sleep 0.1
+  done
+  echo "no line with $2 after $try looks" >&2
+  return 1
+}
+(cd "$work" && exec env -i PATH="$PATH" "$binary" demo --port 0 --admin-port 0 >"$work/out" 2>&1) &
+line "$work/out" 'Ctrl-C' >/dev/null
+data=$(grep -oE '127.0.0.1:[0-9]+/v1' "$work/out" | head -n 1)
+admin=$(grep "operator's page" "$work/out" | grep -oE '127.0.0.1:[0-9]+' | head -n 1)
+read -r front back < <(python3 -c '
+import socket
+both = [socket.socket(), socket.socket()]
+[one.bind(("127.0.0.1", 0)) for one in both]
+print(*[one.getsockname()[1] for one in both])')
+sed -e "s|replica:8000|${data%/v1}|; s|replica:8001|$admin|; s|/tmp/|$work/|" \
+  -e "s|listen 8000|listen 127.0.0.1:$front|; s|listen 8001|listen 127.0.0.1:$back|" deploy/nginx.conf >"$work/nginx.conf"
+# Where it is started by root, its workers are somebody else.
+chmod 711 "$work"
+nginx -c "$work/nginx.conf" -g 'daemon off;' &
+gateway=$!
+export no_proxy=127.0.0.1
+for _ in $(seq 50); do
+  curl -sf -o /dev/null "http://127.0.0.1:$front/health" && break
+  sleep 0.1
+done
+password='Bearer demo'
+ask() {
+  curl -sN "http://127.0.0.1:$front/v1/chat/completions" -H "Authorization: $password" -H 'Content-Type: application/json' \
+    -d "{\"model\": \"z-ai/glm-4.5-air:free\", \"stream\": true, \"messages\": [{\"role\": \"user\", \"content\": \"$1\"}]}"
+}
+ask '[[chunks=30 delay_ms=100]]' >"$work/stream" &
+asking=$!
+line "$work/stream" '^data: {' >/dev/null
+check 'a stream passes as it comes' kill -0 "$asking"
+wait "$asking" || true
+check 'and whole' grep -q '^data: \[DONE\]' "$work/stream"
+check 'the operator by the name of this machine' curl -sf -o /dev/null "http://127.0.0.1:$back/health"
+head -c 34000000 /dev/zero >"$work/large"
+check 'a body that is too large is told by the program' grep -q '"error"' \
+  <(curl -s "http://127.0.0.1:$front/v1/chat/completions" -H "Authorization: $password" -H 'Expect:' --data-binary "@$work/large")
+kill -QUIT "$gateway"
+wait "$gateway" || true
 printf '\ndeployment: %s passed, %s failed\n' "$good" "$bad"
 [ "$bad" -eq 0 ]

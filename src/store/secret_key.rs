@@ -139,7 +139,7 @@ impl<'a> Replacement<'a> {
     pub(super) fn write(&self, key: &SecretKey) -> Result<(), StoreError> {
         let new = beside(self.path);
         match std::fs::remove_file(&new) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(&new, error)),
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(failed(&new, error)),
             _ => create(&new, key),
         }
     }
