@@ -3,7 +3,7 @@
 
 mod traces;
 
-use crate::support::{Answer, Call, MODEL, Program, Running, Wire, chat, wait_until};
+use crate::support::{Answer, Call, MODEL, Program, Running, Wire, chat, postgres, wait_until};
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection};
 use openrouter_proxy::simulator::{Options as SimulatorOptions, Simulator};
@@ -216,7 +216,7 @@ fn life(database: Option<&str>, dump: impl FnOnce(&mut Run)) {
     run.hide("admin password", admin_password.as_str());
     run.hide("access password", access_password.as_str());
     let all: Vec<&str> = pooled.iter().map(|(key, _)| key.as_str()).collect();
-    let mut program = Program::new()
+    let mut program = Program::on_sqlite()
         .file("keys.txt", &format!("{}\n", all[..6].join("\n")))
         .file("access.txt", &format!("{access_password}\n"))
         .file(".env", &format!("ADMIN_PASSWORD='{admin_password}'\n"))
@@ -327,19 +327,24 @@ fn end(run: &mut Run, server: &mut Running) {
 
 #[test]
 fn secrets_are_found_nowhere() {
-    life(None, |_| {});
+    if !postgres::wanted() {
+        life(None, |_| {});
+    }
 }
 
 #[test]
 fn secrets_are_found_nowhere_on_postgres() {
-    let Some(url) = crate::support::postgres_url() else { return };
+    if !postgres::wanted() {
+        return;
+    }
+    let url = std::env::var("TEST_POSTGRES_URL").expect("TEST_POSTGRES_URL names a server");
     let (role, password) = (format!("canary_{}", random(12).to_lowercase()), random(30));
     let mut connection = PgConnection::establish(&url).expect("a server");
-    connection
-        .batch_execute(&format!(
-            "CREATE ROLE {role} LOGIN PASSWORD '{password}'; CREATE DATABASE {role} OWNER {role}"
-        ))
-        .expect("a database");
+    let create = [
+        format!("CREATE ROLE {role} LOGIN PASSWORD '{password}'"),
+        format!("CREATE DATABASE {role} OWNER {role} TEMPLATE template0"),
+    ];
+    create.iter().for_each(|statement| connection.batch_execute(statement).expect("a valid statement"));
     let (scheme, rest) = url.split_once("://").expect("a URL");
     let host = rest.split('/').next().and_then(|place| place.rsplit('@').next()).expect("a host");
     let own = format!("{scheme}://{role}:{password}@{host}/{role}");
@@ -357,10 +362,12 @@ fn secrets_are_found_nowhere_on_postgres() {
     let wrong = random(30);
     run.hide("wrong database password", wrong.as_str());
     for place in [host, "127.0.0.1:1"] {
-        let program = Program::new()
+        let program = Program::on_sqlite()
             .set("RUST_LOG", "trace")
             .set("DATABASE_URL", &format!("{scheme}://no{role}:{wrong}@{place}/{role}"));
         assert_ne!(run.command(&program, &["keys", "list"], ""), 0);
     }
     run.verdict();
+    let drop = [format!("DROP DATABASE {role} WITH (FORCE)"), format!("DROP ROLE {role}")];
+    drop.iter().for_each(|statement| connection.batch_execute(statement).expect("a valid statement"));
 }

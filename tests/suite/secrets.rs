@@ -14,7 +14,11 @@ fn simulator() -> Simulator {
 }
 
 fn program(simulator: &Simulator) -> Program {
-    let program = Program::new().set("OPENROUTER_API_URL", &simulator.base_url());
+    fitted(Program::new(), simulator)
+}
+
+fn fitted(program: Program, simulator: &Simulator) -> Program {
+    let program = program.set("OPENROUTER_API_URL", &simulator.base_url());
     program
         .set("ACCESS_PASSWORD", PASSWORD)
         .set("ADMIN_PASSWORD", "admin-password")
@@ -130,8 +134,9 @@ fn a_given_secret_key_is_written_where_it_is_told() {
 #[test]
 fn what_others_can_read_is_refused_or_warned_of() {
     let simulator = simulator();
-    let program =
-        program(&simulator).file("keys.txt", &key("good", 1)).set("OPENROUTER_API_KEY_FILE", "keys.txt");
+    let program = fitted(Program::on_sqlite(), &simulator)
+        .file("keys.txt", &key("good", 1))
+        .set("OPENROUTER_API_KEY_FILE", "keys.txt");
     assert_eq!(program.run(&["keys", "list"]).code, 0);
     let secret_key = program.folder().join("secret.key");
     for mode in [0o640, 0o604, 0o660] {

@@ -3,8 +3,8 @@
 use super::*;
 use crate::domain::secret::Secret;
 use crate::domain::time::{Day, Timestamp};
-use crate::store::testing::{Bench, key, postgres, raw};
-use crate::store::{Place, StoreError};
+use crate::store::StoreError;
+use crate::store::testing::{Bench, key, raw};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
@@ -141,7 +141,7 @@ fn a_failed_rotation_changes_nothing() {
 
 /// A database whose secret key a setting gives.
 fn given(bench: &Bench, text: &str) -> Result<Store, StoreError> {
-    Store::open(&Place::Sqlite(bench.database()), &SecretKeySource::Given(Secret::new(text)))
+    Store::open(&bench.place(), &SecretKeySource::Given(Secret::new(text)))
 }
 
 #[test]
@@ -200,14 +200,4 @@ fn keys_are_read_and_added_while_the_data_key_changes() {
         assert!(adding.join().expect("no panic").iter().all(Result::is_ok));
     });
     assert_eq!(secrets(&store).len(), 11);
-}
-
-#[test]
-fn postgres_too() {
-    let Some(store) = postgres() else { return };
-    store.add_key(key("one"), NOW).expect("a key");
-    let before = secrets(&store);
-    let mut never = |_: &str| -> io::Result<()> { panic!("the secret key stays") };
-    assert_eq!(store.rotate(true, HandOver::Show(&mut never)).expect("a rotation").resealed, Some(1));
-    assert_eq!(secrets(&store), before);
 }

@@ -6,6 +6,7 @@
 
 mod house;
 mod player;
+pub mod postgres;
 mod process;
 mod sse;
 mod wire;
@@ -70,11 +71,6 @@ pub fn each<T: Send>(cases: impl IntoIterator<Item = T>, attempt: impl Fn(T) + S
             scope.spawn(work);
         }
     });
-}
-
-/// The Postgres server that tests may use, as `TEST_POSTGRES_URL` names it.
-pub fn postgres_url() -> Option<String> {
-    std::env::var("TEST_POSTGRES_URL").ok()
 }
 
 /// Whether the long tests were asked for: `./test.sh --long`.
