@@ -5,9 +5,13 @@
 
 use super::actor::{KeyPool, Shutdown};
 use super::pool::{Lesson, Uses};
+use crate::domain::account::AccountRecord;
 use crate::domain::cooldown::{CooldownRecord, Place};
-use crate::store::{Store, StoreError};
+use crate::domain::key::StoredKey;
+use crate::domain::time::Day;
+use crate::store::{Store, StoreError, Topic};
 use actix::prelude::*;
+use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
 /// The store, and what is to go there.
@@ -15,8 +19,16 @@ pub struct Books {
     store: Store,
     lessons: Vec<Lesson>,
     revision: i64,
+    /// Of the rests.
+    rests_revision: i64,
     writing: bool,
     reading: bool,
+    /// The keys should have been read again, but something was being written: they come first next time.
+    overdue: bool,
+    /// Told once what is being written has been written, or could not be.
+    written: Option<oneshot::Sender<()>>,
+    /// Nothing is handed off any more: the last page is about to be.
+    closing: bool,
 }
 
 /// What is written in one go.
@@ -26,12 +38,30 @@ struct Page {
     lessons: Vec<Lesson>,
     changed: Vec<CooldownRecord>,
     ended: Vec<Place>,
+    /// The number of the rests once they were written.
+    rests_revision: Option<i64>,
+}
+
+/// What is read in one go; `None`: nobody has changed it.
+struct Reading {
+    keys: Option<(i64, Vec<StoredKey>, Vec<AccountRecord>)>,
+    rests: Option<(i64, Vec<CooldownRecord>)>,
 }
 
 impl Books {
-    /// The books in `store`, read up to `revision` of the keys.
-    pub fn new(store: Store, revision: i64) -> Books {
-        Books { store, lessons: Vec::new(), revision, writing: false, reading: false }
+    /// The books in `store`, read up to these numbers of the keys and of the rests.
+    pub fn new(store: Store, revision: i64, rests_revision: i64) -> Books {
+        Books {
+            store,
+            lessons: Vec::new(),
+            revision,
+            rests_revision,
+            writing: false,
+            reading: false,
+            overdue: false,
+            written: None,
+            closing: false,
+        }
     }
 
     /// Keeps a lesson for the next hand-off.
@@ -70,9 +100,14 @@ impl Page {
             }
         }
         left.lessons = self.lessons;
-        if let Err(error) = store.save_cooldowns(&self.changed, &self.ended) {
-            told("cooldowns", error);
-            (left.changed, left.ended) = (self.changed, self.ended);
+        if !(self.changed.is_empty() && self.ended.is_empty()) {
+            match store.save_cooldowns(&self.changed, &self.ended) {
+                Ok(revision) => left.rests_revision = Some(revision),
+                Err(error) => {
+                    told("cooldowns", error);
+                    (left.changed, left.ended) = (self.changed, self.ended);
+                }
+            }
         }
         left
     }
@@ -95,7 +130,13 @@ async fn write(store: Store, page: Page) -> Page {
 impl KeyPool {
     fn take_page(&mut self) -> Page {
         let (changed, ended) = self.pool.take_cooldowns();
-        Page { uses: self.pool.take_uses(), lessons: std::mem::take(&mut self.books.lessons), changed, ended }
+        Page {
+            uses: self.pool.take_uses(),
+            lessons: std::mem::take(&mut self.books.lessons),
+            changed,
+            ended,
+            rests_revision: None,
+        }
     }
 
     fn put_back(&mut self, page: Page) {
@@ -108,8 +149,12 @@ impl KeyPool {
 
     /// Hands off what is to be stored.
     pub(super) fn write(&mut self, context: &mut Context<KeyPool>) {
-        if self.books.writing {
+        // What is being read would be out of date at once, and under load so each time.
+        if self.books.writing || self.books.reading || self.books.closing {
             return;
+        }
+        if self.books.overdue && self.books.is_settled() {
+            return self.reload(context);
         }
         let page = self.take_page();
         if page.is_empty() {
@@ -119,50 +164,89 @@ impl KeyPool {
         let writing = write(self.books.store.clone(), page);
         context.spawn(writing.into_actor(self).map(|left, actor, _| {
             actor.books.writing = false;
+            // Where only this process wrote there is nothing to read again.
+            if left.rests_revision == Some(actor.books.rests_revision + 1) {
+                actor.books.rests_revision += 1;
+            }
             actor.put_back(left);
+            // Whoever waited may have given up.
+            let _ = actor.books.written.take().map(|written| written.send(()));
         }));
     }
 
-    /// Reads keys and accounts again if somebody has edited them.
+    /// Reads again what somebody has changed: keys and accounts, and what rests.
     pub(super) fn reload(&mut self, context: &mut Context<KeyPool>) {
-        if self.books.reading || !self.books.is_settled() {
+        // A reading that is under way may have begun before the change.
+        self.books.overdue = self.books.reading || !self.books.is_settled();
+        if self.books.overdue {
             return;
         }
         self.books.reading = true;
-        let (store, known) = (self.books.store.clone(), self.books.revision);
-        let day = self.clock.now().day();
-        let reading = spawn_blocking(move || -> Result<_, StoreError> {
-            let revision = store.keys_revision()?;
-            if revision == known {
-                return Ok(None);
-            }
-            Ok(Some((revision, store.keys(day)?, store.accounts(day)?)))
-        });
+        let (store, day) = (self.books.store.clone(), self.clock.now().day());
+        let known = (self.books.revision, self.books.rests_revision);
+        let reading = spawn_blocking(move || read(&store, day, known));
         context.spawn(reading.into_actor(self).map(|read, actor, context| {
             actor.books.reading = false;
             match read {
-                Ok(Ok(Some((revision, keys, accounts)))) if actor.books.is_settled() => {
-                    actor.pool.load(keys, accounts, actor.clock.now());
-                    actor.books.revision = revision;
-                    actor.changed = true;
-                    actor.advance(context);
-                    actor.look_up(context);
-                }
-                Ok(Ok(_)) => {}
+                Ok(Ok(reading)) => actor.take_in(reading, context),
                 Ok(Err(error)) => log::warn!("the keys could not be read again: {error}"),
                 Err(_) => log::error!("reading the keys failed; the known ones stay in use"),
             }
         }));
     }
+
+    fn take_in(&mut self, reading: Reading, context: &mut Context<KeyPool>) {
+        let mut changed = false;
+        match reading.keys {
+            Some((revision, keys, accounts)) if self.books.is_settled() => {
+                self.pool.load(keys, accounts, self.clock.now());
+                self.books.revision = revision;
+                changed = true;
+            }
+            Some(_) => self.books.overdue = true,
+            None => {}
+        }
+        if let Some((revision, rests)) = reading.rests {
+            changed |= self.pool.merge_cooldowns(rests);
+            self.books.rests_revision = revision;
+        }
+        if changed {
+            self.changed = true;
+            self.advance(context);
+            self.look_up(context);
+        }
+    }
+}
+
+fn read(store: &Store, day: Day, (keys_known, rests_known): (i64, i64)) -> Result<Reading, StoreError> {
+    let revision = store.keys_revision()?;
+    let keys = match revision == keys_known {
+        true => None,
+        false => Some((revision, store.keys(day)?, store.accounts(day)?)),
+    };
+    let rests = match store.revision(Topic::Cooldowns)? == rests_known {
+        true => None,
+        false => Some(store.cooldowns()?),
+    };
+    Ok(Reading { keys, rests })
 }
 
 impl Handler<Shutdown> for KeyPool {
     type Result = ResponseActFuture<KeyPool, ()>;
 
+    /// What is being written comes first: the program ends after this, whatever is under way.
     fn handle(&mut self, _: Shutdown, _: &mut Context<KeyPool>) -> Self::Result {
-        let page = self.take_page();
-        let writing = write(self.books.store.clone(), page);
-        Box::pin(writing.into_actor(self).map(|left, _, _| {
+        self.books.closing = true;
+        let (told, written) = oneshot::channel();
+        if self.books.writing {
+            self.books.written = Some(told);
+        }
+        let written = async move { drop(written.await) };
+        let last = written.into_actor(self).then(|(), actor, _| {
+            let page = actor.take_page();
+            write(actor.books.store.clone(), page).into_actor(actor)
+        });
+        Box::pin(last.map(|left, _, _| {
             if !left.is_empty() {
                 log::error!("the last counts and cooldowns could not be stored");
             }

@@ -62,6 +62,8 @@ pub struct Cooldowns {
     rests: HashMap<Place, Rest>,
     /// Places whose rest is not stored as it stands.
     unsaved: HashSet<Place>,
+    /// Places whose rest ended since it was stored, even if they rest anew.
+    cleared: HashSet<Place>,
 }
 
 /// The most places that may rest before models are no longer noted.
@@ -79,16 +81,53 @@ impl Cooldowns {
         }
     }
 
-    /// What changed since the last call: rests to store, and places that no longer rest.
+    /// Takes in what is stored after other processes wrote there too; whether anything changed. What
+    /// is not stored yet stays, unless another's rest ends later.
+    pub fn merge(&mut self, stored: Vec<CooldownRecord>) -> bool {
+        let mut changed = false;
+        let kept: HashSet<&Place> = stored.iter().map(|record| &record.place).collect();
+        let unsaved = &self.unsaved;
+        self.rests.retain(|place, _| {
+            let stays = unsaved.contains(place) || !is_shared(place) || kept.contains(place);
+            changed |= !stays;
+            stays
+        });
+        for record in stored {
+            if !is_shared(&record.place) {
+                continue;
+            }
+            let is_unsaved = self.unsaved.contains(&record.place);
+            let ours = self.rests.get(&record.place);
+            let is_passed_over = match ours {
+                // It ended here, or no more are remembered.
+                None => is_unsaved || (is_of_model(&record.place) && self.rests.len() >= MOST),
+                Some(ours) if is_unsaved => !is_later(record.until, ours.until),
+                Some(ours) => ours.record(&record.place) == record,
+            };
+            if is_passed_over {
+                continue;
+            }
+            let probe = ours.and_then(|rest| rest.probe);
+            let CooldownRecord { place, cause, since, until, strikes, guessed } = record;
+            let cause = verdict::cause(&cause).unwrap_or("resting");
+            self.unsaved.remove(&place);
+            self.rests.insert(place, Rest { cause, since, until, strikes, guessed, probe });
+            changed = true;
+        }
+        changed
+    }
+
+    /// What changed since the last call: rests to store, and places whose stored rest is over.
     pub fn take_changes(&mut self) -> (Vec<CooldownRecord>, Vec<Place>) {
-        let (mut changed, mut ended) = (Vec::new(), Vec::new());
+        let mut ended = std::mem::take(&mut self.cleared);
+        let mut changed = Vec::new();
         for place in self.unsaved.drain() {
             match self.rests.get(&place) {
                 Some(rest) => changed.push(rest.record(&place)),
-                None => ended.push(place),
+                None => drop(ended.insert(place)),
             }
         }
-        (changed, ended)
+        (changed, ended.into_iter().collect())
     }
 
     /// Says that these could not be stored.
@@ -114,8 +153,7 @@ impl Cooldowns {
     /// Without the free rule, clients name models as they like: beyond some thousands no more of them
     /// are remembered, and are refused by the upstream again.
     fn set(&mut self, place: Place, rest: Rest) {
-        let of_model = matches!(place, Place::Model(_) | Place::AccountModel(..));
-        if of_model && self.rests.len() >= MOST && !self.rests.contains_key(&place) {
+        if is_of_model(&place) && self.rests.len() >= MOST && !self.rests.contains_key(&place) {
             return;
         }
         self.unsaved.insert(place.clone());
@@ -189,18 +227,14 @@ impl Cooldowns {
     pub fn clear(&mut self, place: &Place) -> Option<Rest> {
         let rest = self.rests.remove(place)?;
         self.unsaved.insert(place.clone());
+        self.cleared.insert(place.clone());
         Some(rest)
     }
 
     /// Gives the rests of `from` to `to`: of two rests the longer one stays.
     pub fn hand_over(&mut self, from: &Place, to: &Place) {
         let Some(rest) = self.clear(from) else { return };
-        let longer = |one: Option<Timestamp>, other: Option<Timestamp>| match (one, other) {
-            (None, _) => true,
-            (Some(one), Some(other)) => one > other,
-            (Some(_), None) => false,
-        };
-        if self.rests.get(to).is_none_or(|kept| longer(rest.until, kept.until)) {
+        if self.rests.get(to).is_none_or(|kept| is_later(rest.until, kept.until)) {
             self.set(to.clone(), Rest { probe: None, ..rest });
         }
     }
@@ -226,6 +260,25 @@ impl Cooldowns {
             kept
         });
     }
+}
+
+/// Whether one end comes after another; who waits for the operator waits longest.
+fn is_later(one: Option<Timestamp>, other: Option<Timestamp>) -> bool {
+    match (one, other) {
+        (None, other) => other.is_some(),
+        (Some(one), Some(other)) => one > other,
+        (Some(_), None) => false,
+    }
+}
+
+/// Whether a rest of this place is every process's matter: whether the upstream is reached is not.
+fn is_shared(place: &Place) -> bool {
+    !matches!(place, Place::KeyPath(_))
+}
+
+/// Of models there are more names than could be remembered.
+fn is_of_model(place: &Place) -> bool {
+    matches!(place, Place::Model(_) | Place::AccountModel(..))
 }
 
 #[cfg(test)]
@@ -327,5 +380,61 @@ mod tests {
         cooldowns.rest_until(two.clone(), "free_minute_limit", Some(at(10)), START);
         cooldowns.hand_over(&two, &one);
         assert_eq!(cooldowns.standing(&one, START), Standing::Resting(Some(at(99))));
+    }
+
+    /// What two processes do to one table.
+    fn exchange(from: &mut Cooldowns, table: &mut Vec<CooldownRecord>) {
+        let (changed, ended) = from.take_changes();
+        table.retain(|stored| !ended.contains(&stored.place));
+        for rest in changed {
+            match table.iter_mut().find(|stored| stored.place == rest.place) {
+                Some(stored) if is_later(stored.until, rest.until) => {}
+                Some(stored) => *stored = rest,
+                None => table.push(rest),
+            }
+        }
+    }
+
+    #[test]
+    fn of_what_two_processes_learn_the_later_end_stays() {
+        let (place, path) = (Place::Account(AccountId(1)), Place::KeyPath(KeyId(1)));
+        let (mut one, mut two, mut table) = (Cooldowns::default(), Cooldowns::default(), Vec::new());
+        one.rest_until(place.clone(), "free_daily_limit", Some(at(100)), START);
+        one.rest_for(path.clone(), "x", Duration::from_secs(5), Duration::from_secs(9), START);
+        two.rest_until(place.clone(), "free_minute_limit", Some(at(10)), START);
+        exchange(&mut one, &mut table);
+        assert!(two.merge(table.clone()));
+        assert_eq!(two.standing(&place, START), Standing::Resting(Some(at(100))));
+        assert_eq!(two.standing(&path, START), Standing::Free, "only the first failed to connect");
+        assert_eq!(two.take_changes(), (Vec::new(), Vec::new()), "it is stored already");
+        assert!(!two.merge(table.clone()));
+
+        // Not stored yet, but later.
+        two.rest_until(place.clone(), "key_rejected", None, START);
+        assert!(!two.merge(table.clone()));
+        assert_eq!(two.standing(&place, START), Standing::Resting(None));
+        exchange(&mut two, &mut table);
+        one.merge(table);
+        assert_eq!(one.standing(&place, START), Standing::Resting(None));
+    }
+
+    #[test]
+    fn what_ends_in_one_process_ends_in_the_other() {
+        let place = Place::Model("a/b".to_owned());
+        let (mut one, mut two, mut table) = (Cooldowns::default(), Cooldowns::default(), Vec::new());
+        one.rest_until(place.clone(), "x", Some(at(100)), START);
+        exchange(&mut one, &mut table);
+        two.merge(table.clone());
+        two.clear(&place);
+        assert!(!two.merge(table.clone()), "that it ended here is not stored yet");
+        assert_eq!(two.standing(&place, START), Standing::Free);
+        two.rest_until(place.clone(), "x", Some(at(5)), START);
+        exchange(&mut two, &mut table);
+        one.merge(table.clone());
+        assert_eq!(one.standing(&place, START), Standing::Resting(Some(at(5))), "it rests anew");
+        two.clear(&place);
+        exchange(&mut two, &mut table);
+        assert!(one.merge(table));
+        assert_eq!(one.standing(&place, START), Standing::Free);
     }
 }

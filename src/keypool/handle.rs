@@ -50,13 +50,14 @@ impl KeyPoolHandle {
         let now = clock.now();
         let revision = store.keys_revision()?;
         let mut pool = Pool::new(options.pool);
-        pool.load_cooldowns(store.cooldowns()?);
+        let (rests_revision, rests) = store.cooldowns()?;
+        pool.load_cooldowns(rests);
         pool.load(store.keys(now.day())?, store.accounts(now.day())?, now);
         let view = Published::new(pool.view(now));
         let published = view.clone();
         let address = KeyPool::start_in_arbiter(&Arbiter::new().handle(), move |_| {
             let looks = Looks::new(connection, options.look_every);
-            KeyPool::new(pool, Books::new(store, revision), looks, metrics, clock, published)
+            KeyPool::new(pool, Books::new(store, revision, rests_revision), looks, metrics, clock, published)
         });
         Ok(KeyPoolHandle { address, view })
     }

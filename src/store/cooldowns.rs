@@ -2,35 +2,50 @@
 
 use super::Store;
 use super::error::StoreError;
+use super::news::{self, Topic};
 use super::schema::cooldowns;
 use super::text::storable;
 use crate::domain::cooldown::{CooldownRecord, Place};
 use crate::domain::time::Timestamp;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text};
+use std::collections::{BTreeMap, BTreeSet};
 
 impl Store {
-    /// Every rest that is stored, also those that are over.
-    pub fn cooldowns(&self) -> Result<Vec<CooldownRecord>, StoreError> {
-        let rows: Vec<CooldownRow> =
-            self.pool.read(|connection| Ok(cooldowns::table.order(cooldowns::place).load(connection)?))?;
-        Ok(rows.into_iter().filter_map(CooldownRow::record).collect())
+    /// Every rest that is stored, also those that are over, with the number of this state.
+    pub fn cooldowns(&self) -> Result<(i64, Vec<CooldownRecord>), StoreError> {
+        self.pool.read(|connection| {
+            // The number first: what changes meanwhile raises it again.
+            let revision = news::revision(connection, Topic::Cooldowns)?;
+            let rows: Vec<CooldownRow> = cooldowns::table.order(cooldowns::place).load(connection)?;
+            Ok((revision, rows.into_iter().filter_map(CooldownRow::record).collect()))
+        })
     }
 
-    /// Stores the rests that began or changed, and removes those of places that no longer rest.
-    pub fn save_cooldowns(&self, changed: &[CooldownRecord], ended: &[Place]) -> Result<(), StoreError> {
-        if changed.is_empty() && ended.is_empty() {
-            return Ok(());
-        }
+    /// Removes the rests of places that no longer rest, then stores those that began or changed; of two
+    /// rests of a place, by two processes, the later end stays. Returns the number of this state.
+    pub fn save_cooldowns(&self, changed: &[CooldownRecord], ended: &[Place]) -> Result<i64, StoreError> {
+        // In order, so that replicas that write the same places cannot deadlock.
+        let changed: BTreeMap<String, &CooldownRecord> =
+            changed.iter().map(|rest| (storable(&rest.place.to_string()), rest)).collect();
+        let ended: BTreeSet<String> = ended.iter().map(|place| storable(&place.to_string())).collect();
         self.pool.write(|connection| {
-            for rest in changed {
+            if changed.is_empty() && ended.is_empty() {
+                return news::revision(connection, Topic::Cooldowns);
+            }
+            let ended: Vec<String> = ended.into_iter().collect();
+            for some in ended.chunks(500) {
+                diesel::delete(cooldowns::table.filter(cooldowns::place.eq_any(some))).execute(connection)?;
+            }
+            for (place, rest) in changed {
                 diesel::sql_query(
                     "INSERT INTO cooldowns (place, cause, since, ends_at, strikes, guessed) \
                      VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (place) DO UPDATE SET \
                      cause = excluded.cause, since = excluded.since, ends_at = excluded.ends_at, \
-                     strikes = excluded.strikes, guessed = excluded.guessed",
+                     strikes = excluded.strikes, guessed = excluded.guessed \
+                     WHERE excluded.ends_at IS NULL OR excluded.ends_at >= cooldowns.ends_at",
                 )
-                .bind::<Text, _>(storable(&rest.place.to_string()))
+                .bind::<Text, _>(place)
                 .bind::<Text, _>(storable(&rest.cause))
                 .bind::<BigInt, _>(rest.since.millis())
                 .bind::<Nullable<BigInt>, _>(rest.until.map(Timestamp::millis))
@@ -38,11 +53,8 @@ impl Store {
                 .bind::<Bool, _>(rest.guessed)
                 .execute(connection)?;
             }
-            let ended: Vec<String> = ended.iter().map(|place| storable(&place.to_string())).collect();
-            for some in ended.chunks(500) {
-                diesel::delete(cooldowns::table.filter(cooldowns::place.eq_any(some))).execute(connection)?;
-            }
-            Ok(())
+            news::tell(connection, Topic::Cooldowns)?;
+            news::revision(connection, Topic::Cooldowns)
         })
     }
 }
@@ -100,8 +112,20 @@ mod tests {
             .expect("saved");
         bench.open().save_cooldowns(std::slice::from_ref(&account), &[]).expect("saved anew");
         raw(&bench, "INSERT INTO cooldowns VALUES ('planet:1', 'x', 1, 2, 3, TRUE)");
-        assert_eq!(bench.open().cooldowns().expect("rests"), [account.clone(), key]);
+        assert_eq!(bench.open().cooldowns().expect("rests").1, [account.clone(), key]);
+        let (before, _) = bench.open().cooldowns().expect("rests");
+        // Another process knows of an earlier end.
+        let after =
+            bench.open().save_cooldowns(&[rest(account.place.clone(), Some(89))], &[]).expect("saved");
+        assert_eq!(after, before + 1);
+        assert_eq!(bench.open().cooldowns().expect("rests").1[0], account);
+        let anew = rest(account.place.clone(), Some(8));
+        bench
+            .open()
+            .save_cooldowns(std::slice::from_ref(&anew), std::slice::from_ref(&anew.place))
+            .expect("anew");
+        assert_eq!(bench.open().cooldowns().expect("rests").1[0], anew);
         bench.open().save_cooldowns(&[], &[account.place]).expect("ended");
-        assert_eq!(bench.open().cooldowns().expect("rests").len(), 1);
+        assert_eq!(bench.open().cooldowns().expect("rests").1.len(), 1);
     }
 }

@@ -11,6 +11,11 @@ impl Pool {
         self.cooldowns.load(stored);
     }
 
+    /// Takes in the rests that are stored, of which some may be other processes'; whether any changed.
+    pub fn merge_cooldowns(&mut self, stored: Vec<CooldownRecord>) -> bool {
+        self.cooldowns.merge(stored)
+    }
+
     /// What rests or no longer rests since the last call, for the store.
     pub fn take_cooldowns(&mut self) -> (Vec<CooldownRecord>, Vec<Place>) {
         self.cooldowns.take_changes()
