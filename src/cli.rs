@@ -3,9 +3,11 @@
 //! The flags of settings come from the table in [`crate::config`], so `--help` cannot disagree with
 //! it; their values are judged there, with those of every other source. This file only parses.
 
+mod db;
 pub mod grammar;
 mod tokens;
 
+pub use db::Db;
 pub use tokens::Tokens;
 
 use crate::config::table::rows;
@@ -58,6 +60,8 @@ pub enum Command {
         /// Only rows before this moment.
         until: Option<Timestamp>,
     },
+    /// Look after the database as a whole.
+    Db(Db),
     /// Say what is wrong with the configuration.
     ConfigCheck,
     /// Print each effective value and where it came from.
@@ -180,6 +184,7 @@ fn command(matches: &ArgMatches) -> Command {
             Some("schema") => Command::ConfigSchema,
             _ => Command::ConfigCheck,
         },
+        Some(("db", own)) => Command::Db(db::command(own)),
         Some(("healthcheck", _)) => Command::Healthcheck,
         Some(("admin", own)) => match own.subcommand() {
             Some((_, own)) => Command::ResetPassword { given: own.get_one::<String>("password").is_some() },
@@ -273,6 +278,10 @@ mod tests {
                 "usage export --format csv --since 2026-11-22",
                 Command::UsageExport { format: ExportFormat::Csv, since: day, until: None },
             ),
+            ("db migrate", Command::Db(Db::Migrate)),
+            ("db status --json", Command::Db(Db::Status { json: true })),
+            ("db backup a.db", Command::Db(Db::Backup { to: "a.db".into() })),
+            ("db copy --to postgres://h/db", Command::Db(Db::Copy { to: "postgres://h/db".into() })),
             ("config check", Command::ConfigCheck),
             ("config show", Command::ConfigShow),
             ("config schema", Command::ConfigSchema),
@@ -335,6 +344,9 @@ mod tests {
             "keys import keys.txt --from-sqlite old.db",
             "admin",
             "admin reset-password hunter2",
+            "db",
+            "db backup",
+            "db copy",
             "keys add k --daily-limit 0",
             "tokens create",
             "tokens create x --minute-limit 0",
@@ -369,6 +381,8 @@ mod tests {
 
     #[test]
     fn a_key_on_the_command_line_is_not_shown() {
-        assert!(!format!("{:?}", parsed("keys add sk-or-v1-hunter2")).contains("hunter2"));
+        for line in ["keys add sk-or-v1-hunter2", "db copy --to postgres://u:hunter2@h/db"] {
+            assert!(!format!("{:?}", parsed(line)).contains("hunter2"));
+        }
     }
 }

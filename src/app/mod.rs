@@ -208,15 +208,20 @@ pub fn connection(openrouter: &OpenRouter) -> Result<Connection, StartError> {
     Ok(connection)
 }
 
+/// Where the database with this URL is.
+pub fn place(url: &DatabaseUrl) -> Place {
+    match url {
+        DatabaseUrl::Sqlite(path) => Place::Sqlite(path.clone()),
+        DatabaseUrl::Postgres(url) => Place::Postgres(url.secret().clone()),
+    }
+}
+
 /// Opens the database that the configuration names; creates it if it does not exist.
 ///
 /// # Errors
 /// Those of [`Store::open`].
 pub fn open_store(database: &Database) -> Result<Store, StoreError> {
-    let place = match &database.url {
-        DatabaseUrl::Sqlite(path) => Place::Sqlite(path.clone()),
-        DatabaseUrl::Postgres(url) => Place::Postgres(url.secret().clone()),
-    };
+    let place = place(&database.url);
     let secret_key = match &database.secret_key {
         Some(text) => SecretKeySource::Given(text.clone()),
         None => SecretKeySource::File(database.data_dir.join("secret.key")),

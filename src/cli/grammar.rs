@@ -32,6 +32,7 @@ pub fn program() -> clap::Command {
         .subcommand(super::tokens::grammar())
         .subcommand(usage())
         .subcommand(config())
+        .subcommand(super::db::grammar())
         .subcommand(admin())
         .subcommand(clap::Command::new("healthcheck").about("Ask a running server whether it is alive"));
     rows().filter_map(setting_arg).fold(program, clap::Command::arg)

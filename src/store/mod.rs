@@ -8,6 +8,7 @@ mod accounts;
 mod clear;
 mod connection;
 mod cooldowns;
+mod copy;
 mod earlier;
 mod error;
 mod keys;
@@ -19,13 +20,16 @@ mod schema;
 mod seal;
 mod secret_key;
 mod settings;
+mod tables;
 #[cfg(test)]
 mod testing;
 mod text;
 mod tokens;
+mod upkeep;
 mod usage;
 
 pub use connection::Place;
+pub use copy::{Copied, copy};
 pub use earlier::{Earlier, EarlierError, Imported, ImportedUsage};
 pub use error::StoreError;
 pub use keys::KeyEdit;
@@ -34,6 +38,7 @@ pub use password::PasswordHash;
 pub use seal::SecretKey;
 pub use secret_key::SecretKeySource;
 pub use tokens::{StoredToken, TokenText};
+pub use upkeep::{Migrated, Status, backup, migrate, status};
 
 use connection::{AnyConnection, Pool};
 use diesel::prelude::*;
