@@ -6,7 +6,7 @@
 #   ./test.sh --long    everything, and the long tests
 #
 # Needs Rust (cargo, rustfmt, clippy). The rest is installed by package name where it is missing: a C
-# compiler, perl, make, python3, Node, openssl, shellcheck and Chromium by apt-get (as root or through sudo), the SDKs into
+# compiler, perl, make, python3, Node, openssl, shellcheck, nginx, valgrind and Chromium by apt-get (as root or through sudo), the SDKs into
 # folders that git ignores, cargo-deny below the target folder. A failed step never stops the later ones.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -15,7 +15,7 @@ exec </dev/null
 readonly DENY_VERSION=0.20.2
 TARGET=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 readonly TARGET
-readonly SCRIPTS=(test.sh .ci/run tests/demo.sh tests/sdk/run.sh tests/browser/run.sh tests/browser/pictures.sh tests/admin/schemathesis.sh)
+readonly SCRIPTS=(test.sh bench.sh .ci/run tests/demo.sh tests/sdk/run.sh tests/browser/run.sh tests/browser/pictures.sh tests/admin/schemathesis.sh)
 readonly BINARY=$TARGET/release/openrouter-proxy
 export PATH="$TARGET/tools/bin:$PATH:$HOME/.cargo/bin"
 
@@ -126,6 +126,8 @@ install_packages() {
     have curl || packages+=(curl)
     have openssl || packages+=(openssl)
     have shellcheck || packages+=(shellcheck)
+    have nginx || [ -x /usr/sbin/nginx ] || packages+=(nginx-light)
+    have valgrind || packages+=(valgrind)
     have chromium || have chromium-browser || have google-chrome || packages+=(chromium)
     [ -n "$(fc-list :lang=zh 2>/dev/null)" ] || packages+=(fontconfig fonts-noto-cjk fonts-inter)
   fi
@@ -199,6 +201,7 @@ else
   advisories
   step 'Release build' cargo build --release --locked
   step 'Libraries of the release binary' no_foreign_libraries
+  step 'Benchmark, the quick one' ./bench.sh --quick
   counted 'The demo' suite_counts tests/demo.sh "$BINARY"
   counted 'Official SDKs' suite_counts tests/sdk/run.sh "$BINARY"
   step 'The admin API against its description' tests/admin/schemathesis.sh "$BINARY"

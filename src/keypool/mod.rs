@@ -11,7 +11,7 @@ mod handle;
 mod lease;
 mod line;
 mod looks;
-mod pool;
+pub mod pool;
 mod quota;
 mod sessions;
 mod strategy;
