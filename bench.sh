@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The benchmark: what a request costs through this proxy and through nginx, in turns, in one run.
 #
-#   ./bench.sh           the whole table, about ten minutes beside the build; writes target/bench.json too
+#   ./bench.sh           the whole table, about four minutes beside the build; writes target/bench.json too
 #   ./bench.sh --quick   a short one, and the instructions of the hot path against benches/instructions.txt
 #   ./bench.sh --keep    counts these instructions anew and writes them there
 #   ./bench.sh NAME      only the rows whose names contain NAME

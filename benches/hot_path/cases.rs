@@ -101,8 +101,7 @@ fn watching() -> Case {
         "\n\n"
     );
     // The network cuts where it likes.
-    let chunks: Vec<Bytes> =
-        event.repeat(100).as_bytes().chunks(1400).map(Bytes::copy_from_slice).collect();
+    let chunks: Vec<Bytes> = event.repeat(100).as_bytes().chunks(1400).map(Bytes::copy_from_slice).collect();
     Case::new("watch a stream of 100 events", move || {
         let (mut splitter, mut watch) = (Splitter::default(), Watch::new(Dialect::Chat));
         let mut events = Vec::new();

@@ -28,7 +28,7 @@ fn main() {
     let size = if quick {
         Size { rounds: 1, turn: Duration::from_millis(500), slow_streams: 100 }
     } else {
-        Size { rounds: 5, turn: Duration::from_millis(1500), slow_streams: 1000 }
+        Size { rounds: 3, turn: Duration::from_secs(1), slow_streams: 1000 }
     };
     let only = arguments.iter().find(|word| !word.starts_with("--"));
     let upstream = upstream::start();

@@ -97,3 +97,29 @@ impl From<ConnectError> for TransportFault {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::TransportFault::{self, *};
+
+    #[test]
+    fn every_fault_has_its_words_on_the_pages() {
+        let pages = [include_str!("../../static/i18n/en.js"), include_str!("../../static/i18n/zh.js")];
+        let all: [TransportFault; 11] = [
+            Connect,
+            ConnectTimeout,
+            Tls,
+            NoHead,
+            HeadTimeout,
+            NotHttp,
+            Cut,
+            NoAnswer,
+            Idle,
+            Deadline,
+            TooLarge,
+        ];
+        for word in all.map(TransportFault::word) {
+            assert!(pages.iter().all(|page| page.contains(&format!("\"cause.{word}\": "))), "{word}");
+        }
+    }
+}
