@@ -18,12 +18,17 @@ possible() {
   [ "$(id -u)" -eq 0 ] || { echo 'needs root' && return 1; }
   unshare --mount true 2>/dev/null || { echo 'needs mount namespaces' && return 1; }
   command -v mmdebstrap >/dev/null || { echo 'needs mmdebstrap' && return 1; }
+  # What is built in there is run out here too.
+  printf '%s\n' 2.36 "$(getconf GNU_LIBC_VERSION | awk '{ print $2 }')" | sort -CV ||
+    { echo 'needs the C library of Debian 12, or a newer one' && return 1; }
 }
+
+is_recent() { [ -n "$(find "$1" -maxdepth 0 -mtime -7 2>/dev/null)" ]; }
 
 # A bare Debian in the folder $1.
 fresh_root() {
   mkdir -p "$IMAGE"
-  if [ -z "$(find "$IMAGE/base.tar" -mtime -7 2>/dev/null)" ]; then
+  if ! is_recent "$IMAGE/base.tar"; then
     mmdebstrap --quiet --variant=minbase --format=tar "$DEBIAN" "$IMAGE/base.tar.new"
     mv "$IMAGE/base.tar.new" "$IMAGE/base.tar"
   fi
@@ -72,7 +77,7 @@ build() {
   possible
   cargo fetch --locked
   # With its compiler in place it is as it was left by the last build.
-  [ -e "$IMAGE/build/usr/bin/cc" ] || fresh_root "$IMAGE/build"
+  { [ -e "$IMAGE/build/usr/bin/cc" ] && is_recent "$IMAGE/base.tar"; } || fresh_root "$IMAGE/build"
   # What .dockerignore lets through, and nothing else.
   rm -rf "$IMAGE/source"
   mkdir -p "$IMAGE/source"

@@ -7,6 +7,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Instant;
 
 fn simulator() -> Simulator {
     let options = SimulatorOptions { enforce_limits: false, ..SimulatorOptions::default() };
@@ -104,6 +105,30 @@ fn the_secret_key_is_rotated_under_load_without_an_error() {
     rights(&program.folder().join("secret.key.new"), 0o600);
     assert_eq!(program.run(&["keys", "check"]).code, 0);
     assert!(!program.folder().join("secret.key.new").exists());
+}
+
+/// Killed at any moment, a rotation leaves a secret key that opens, and everything in its place.
+#[test]
+fn a_killed_rotation_leaves_what_starts() {
+    let simulator = simulator();
+    let program = program(&simulator);
+    assert_eq!(program.run(&["keys", "add", &key("good", 1)]).code, 0);
+    let usual = {
+        let began = Instant::now();
+        assert_eq!(program.run(&["secret", "rotate", "--data-key"]).code, 0);
+        began.elapsed()
+    };
+    let mut killed = 0;
+    for round in 0..24 {
+        let mut rotation = program.start(&["secret", "rotate", "--data-key"]);
+        // The moment is what is tried out: from the first instructions to behind the usual end.
+        std::thread::sleep(usual.mul_f64(f64::from(round) / 20.0));
+        rotation.kill();
+        killed += u32::from(rotation.ended() != 0);
+        let checked = program.run(&["keys", "check"]);
+        assert!(checked.code == 0 && checked.out.contains("valid"), "round {round}: {checked:?}");
+    }
+    assert!(killed > 5, "only {killed} rotations were killed before their end");
 }
 
 #[test]

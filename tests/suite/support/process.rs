@@ -155,6 +155,12 @@ impl Running {
         assert!(Command::new("sh").args(["-c", &command]).status().is_ok_and(|status| status.success()));
     }
 
+    /// Kills it, unless it has ended by itself.
+    pub fn kill(&mut self) {
+        // One that has ended cannot be killed, which is as good.
+        let _ = self.child.kill();
+    }
+
     /// How much memory it holds resident, in bytes (`VmRSS` of proc(5)).
     pub fn resident(&self) -> u64 {
         let path = format!("/proc/{}/status", self.child.id());
