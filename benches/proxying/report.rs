@@ -82,21 +82,28 @@ impl Report {
         &mut self.rows[at].1
     }
 
+    fn wrong(&mut self, cell: &Cell, subject: &str, errors: u64) {
+        self.errors += errors;
+        if errors > 0 {
+            println!("{}: {errors} answers of {subject} were wrong or did not come", cell.name);
+        }
+    }
+
     /// The upstream itself was asked.
     pub fn direct(&mut self, cell: &Cell, told: Told) {
-        self.errors += told.errors;
+        self.wrong(cell, "the upstream", told.errors);
         self.row(cell).direct.take(cell, &told, None);
     }
 
     /// nginx was asked, and took so much processor time.
     pub fn nginx(&mut self, cell: &Cell, told: Told, cpu: Duration) {
-        self.errors += told.errors;
+        self.wrong(cell, "nginx", told.errors);
         self.row(cell).nginx.take(cell, &told, Some(cpu));
     }
 
     /// The proxy was asked; `before` was its memory until then.
     pub fn proxy(&mut self, cell: &Cell, told: Told, cpu: Duration, before: u64) {
-        self.errors += told.errors;
+        self.wrong(cell, "the proxy", told.errors);
         let figures = &mut self.row(cell).proxy;
         figures.take(cell, &told, Some(cpu));
         let grown = told.most.saturating_sub(before) as f64 / 1024.0;

@@ -4,6 +4,7 @@
 //! plain answer. Each chunk carries the moment it was sent, so that its way can be timed.
 
 use memchr::memmem;
+use socket2::{Domain, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::LazyLock;
@@ -25,8 +26,12 @@ pub fn now() -> u64 {
 
 /// Serves on a thread of its own.
 pub fn start() -> SocketAddr {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.set_nonblocking(true).expect("a socket");
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a free port");
+    // All streams of a cell may come at once.
+    socket.listen(4096).expect("a listener");
+    socket.set_nonblocking(true).expect("a socket");
+    let listener = std::net::TcpListener::from(socket);
     let address = listener.local_addr().expect("an address");
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
