@@ -8,6 +8,7 @@ pub mod logging;
 mod operator;
 mod password;
 mod stop;
+mod time;
 
 pub use certificate::check as check_certificate;
 pub use error::StartError;
@@ -23,6 +24,7 @@ use crate::config::openrouter::OpenRouter;
 use crate::credentials::{AdminAsClient, AdminPassword};
 use crate::data_plane::{self, access::Access, shaping::Shaping};
 use crate::domain::ids::RequestIds;
+use crate::domain::replicas::Replicas;
 use crate::domain::key::NewKey;
 use crate::domain::secret::Secret;
 use crate::domain::time::Clock;
@@ -86,12 +88,20 @@ impl App {
         let connection = connection(&settings.openrouter)?;
         let store = open_store(&settings.database)?;
         let (password, new_password) = password::find(settings.admin.password.as_ref(), &store)?;
+        time::follow(&store, &clock)?;
+        time::watch(store.clone(), clock.clone());
         add_configured_keys(&settings.openrouter.api_keys, &store, &clock)?;
 
         let metrics = Metrics::new(&settings.openrouter.free_model_suffix).map_err(StartError::Metrics)?;
-        let options = pool_options(settings);
-        let pool =
-            KeyPoolHandle::start(store.clone(), connection.clone(), options, metrics.clone(), clock.clone())?;
+        let replicas = Replicas::default();
+        let pool = KeyPoolHandle::start(
+            store.clone(),
+            connection.clone(),
+            pool_options(settings),
+            metrics.clone(),
+            clock.clone(),
+            replicas.clone(),
+        )?;
         let options = catalog_options(&settings.openrouter);
         let catalog = CatalogHandle::start(store.clone(), connection.clone(), options, clock.clone())?;
         let tokens = TokensHandle::start(store.clone(), clock.clone())?;

@@ -8,6 +8,7 @@ use super::pool::{Lesson, Uses};
 use crate::domain::cooldown::{CooldownRecord, Place};
 use crate::store::{Store, StoreError};
 use actix::prelude::*;
+use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
 /// The store, and what is to go there.
@@ -159,10 +160,17 @@ impl KeyPool {
 impl Handler<Shutdown> for KeyPool {
     type Result = ResponseActFuture<KeyPool, ()>;
 
-    fn handle(&mut self, _: Shutdown, _: &mut Context<KeyPool>) -> Self::Result {
+    fn handle(&mut self, _: Shutdown, context: &mut Context<KeyPool>) -> Self::Result {
+        let (done, returned) = oneshot::channel();
+        self.close_parts(done, context);
         let page = self.take_page();
         let writing = write(self.books.store.clone(), page);
-        Box::pin(writing.into_actor(self).map(|left, _, _| {
+        let ending = async move {
+            let left = writing.await;
+            let _ = returned.await;
+            left
+        };
+        Box::pin(ending.into_actor(self).map(|left, _, _| {
             if !left.is_empty() {
                 log::error!("the last counts and cooldowns could not be stored");
             }
