@@ -191,3 +191,6 @@ impl Allowance {
     }
 }
 
+
+#[cfg(test)]
+mod tests;

@@ -104,7 +104,7 @@ impl App {
         )?;
         let options = catalog_options(&settings.openrouter);
         let catalog = CatalogHandle::start(store.clone(), connection.clone(), options, clock.clone())?;
-        let tokens = TokensHandle::start(store.clone(), clock.clone())?;
+        let tokens = TokensHandle::start(store.clone(), clock.clone(), replicas.clone())?;
         let admin_uses = AdminAsClient::new(clock.clone());
         let mut access = access(settings, &password);
         access.tokens = Some(tokens.clone());
@@ -189,7 +189,7 @@ impl App {
         log::info!("stopping: {} requests are being served", self.shared.gate.inside());
         stop::drain(&stop, &self.shared, serving, data, shutdown_timeout).await;
         self.shared.usage.flush().await;
-        self.shared.tokens.flush().await;
+        self.shared.tokens.shut_down().await;
         self.shared.pool.shut_down().await;
         admin.stop(false).await;
         ended
