@@ -6,7 +6,7 @@
 #   ./test.sh --long    everything, and the long tests
 #
 # Needs Rust (cargo, rustfmt, clippy). The rest is installed by package name where it is missing: a C
-# compiler, perl, make, python3, Node, openssl, shellcheck and Chromium by apt-get (as root or through sudo), the SDKs into
+# compiler, perl, make, python3, Postgres, Node, openssl, shellcheck and Chromium by apt-get (as root or through sudo), the SDKs into
 # folders that git ignores, cargo-deny below the target folder. A failed step never stops the later ones.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -15,7 +15,7 @@ exec </dev/null
 readonly DENY_VERSION=0.20.2
 TARGET=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 readonly TARGET
-readonly SCRIPTS=(test.sh .ci/run tests/demo.sh tests/sdk/run.sh tests/browser/run.sh tests/browser/pictures.sh tests/admin/schemathesis.sh)
+readonly SCRIPTS=(test.sh .ci/run tests/postgres.sh tests/demo.sh tests/sdk/run.sh tests/browser/run.sh tests/browser/pictures.sh tests/admin/schemathesis.sh)
 readonly BINARY=$TARGET/release/openrouter-proxy
 export PATH="$TARGET/tools/bin:$PATH:$HOME/.cargo/bin"
 
@@ -96,6 +96,15 @@ logged() {
 # An ignored test is a test that nobody runs: it counts as failed.
 cargo_counts() { awk '/^test result:/ { p += $4; f += $6 + $8 } END { print p + 0, f + 0 }'; }
 
+# Everything that stores, and every journey, once more.
+on_postgres() {
+  # shellcheck disable=SC2016 # the inner shell expands it
+  TEST_DATABASE=postgres tests/postgres.sh bash -c '
+    cargo test --locked --no-fail-fast --lib store:: || failed=1
+    cargo test --locked --no-fail-fast --test suite || failed=1
+    exit "${failed:-0}"'
+}
+
 suite_counts() {
   awk '/^[a-z]+: [0-9]+ passed, [0-9]+ failed$/ { p += $2; f += $4 } END { print p + 0, f + 0 }'
 }
@@ -118,8 +127,9 @@ install_packages() {
   have cc || packages+=(gcc libc6-dev)
   perl -MIPC::Cmd -MFindBin -e 1 2>/dev/null || packages+=(perl)
   have make || packages+=(make)
+  have python3 || packages+=(python3)
+  have initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || packages+=(postgresql)
   if ! $quick; then
-    have python3 || packages+=(python3)
     python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-venv)
     have node || packages+=(nodejs)
     have npm || packages+=(npm)
@@ -187,7 +197,8 @@ advisories() {
 step 'What is needed' install_packages
 step 'Formatting' cargo fmt --check
 step 'Clippy' cargo clippy --all-targets --locked -- -D warnings
-counted 'Unit tests and suite' cargo_counts cargo test --locked --no-fail-fast
+counted 'Unit tests, and the suite on SQLite' cargo_counts cargo test --locked --no-fail-fast
+counted 'The store and the suite on Postgres' cargo_counts on_postgres
 [ -n "${LONG_TESTS:-}" ] || not_run+=('long tests: ask for them with --long')
 if $quick; then
   not_run+=('all but formatting, clippy and cargo test: --quick was given')

@@ -5,7 +5,8 @@
 
 use crate::domain::dialect::Dialect;
 use crate::domain::secret::Secret;
-use crate::upstream::client::{Answer, AnswerBody, Call, Client, Via};
+use crate::upstream::answer::{Answer, AnswerBody};
+use crate::upstream::client::{Call, Client, Via};
 use crate::upstream::fault::TransportFault;
 use crate::upstream::sse::{self, Splitter};
 use crate::upstream::verdict::Refusal;
@@ -42,10 +43,10 @@ pub enum Begun {
         /// Its bytes.
         body: Bytes,
         /// What it says of itself.
-        seen: Seen,
+        seen: Box<Seen>,
     },
     /// A stream whose first content is there.
-    Stream(Opening),
+    Stream(Box<Opening>),
 }
 
 /// The beginning of a stream.
@@ -96,7 +97,7 @@ pub async fn send(
     }
     let kind = answer.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     if kind.is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("text/event-stream")) {
-        return opening(answer, dialect, deadlines).await.map(Begun::Stream);
+        return opening(answer, dialect, deadlines).await.map(|opening| Begun::Stream(Box::new(opening)));
     }
     whole(answer, dialect, deadlines).await
 }
@@ -114,11 +115,14 @@ async fn refusal(answer: Answer, deadlines: Deadlines) -> Refusal {
 async fn whole(answer: Answer, dialect: Dialect, deadlines: Deadlines) -> Result<Begun, Setback> {
     let declared = answer.declared_length();
     let body = answer.body.whole(declared, WHOLE_LIMIT, deadlines.idle, deadlines.answer).await?;
-    // awc reports a cut as an end (stack facts A1): only what parses is whole.
+    // A cut body ends like a whole one: only what parses is whole.
     match watch::whole(dialect, &body)? {
         (_, Some(error)) => Err(Setback::Refused(Refusal::in_band(error))),
         (seen, None) if seen.is_empty_finish() => Err(empty()),
-        (seen, None) => Ok(Begun::Whole { headers: answer.headers, body, seen }),
+        (seen, None) => {
+            let headers = answer.headers;
+            Ok(Begun::Whole { headers, body, seen: Box::new(seen) })
+        }
     }
 }
 

@@ -97,13 +97,14 @@ pub async fn serve(plane: &Plane, errand: &mut Errand, record: &mut Record) -> R
         };
         search.ask.only = None;
         let via = if search.only_fresh { Via::Fresh } else { Via::Kept };
-        record.attempt(&lease);
+        record.attempt(&lease, &errand.model);
         match send(plane, errand, &lease.secret, via).await {
             Ok(begun) => {
+                record.answered();
                 lease.began();
                 return Ok(Served { lease: Some(lease), begun });
             }
-            Err(setback) => search.learn(setback, lease, via, plane, errand)?,
+            Err(setback) => search.learn(setback, lease, via, plane, errand, record)?,
         }
         if errand.counted >= errand.max_attempts || Instant::now() >= errand.until {
             return Err(told(search.last, plane.clock.now()));
@@ -129,14 +130,23 @@ pub async fn serve_with(
 ) -> Result<Served, ApiError> {
     let mut via = Via::Kept;
     loop {
-        record.own_attempt(key);
+        record.own_attempt(key, &errand.model);
         match send(plane, errand, key, via).await {
-            Ok(begun) => return Ok(Served { lease: None, begun }),
-            Err(Setback::Broken(TransportFault::NoHead)) if via == Via::Kept => via = Via::Fresh,
-            Err(Setback::Broken(fault)) => return Err(broken(fault)),
+            Ok(begun) => {
+                record.answered();
+                return Ok(Served { lease: None, begun });
+            }
+            Err(Setback::Broken(fault)) => {
+                record.setback(fault.word(), None);
+                if fault != TransportFault::NoHead || via != Via::Kept {
+                    return Err(broken(fault));
+                }
+                via = Via::Fresh;
+            }
             Err(Setback::Refused(refusal)) => {
                 let now = plane.clock.now();
                 let verdict = judge(&refusal, errand.free, now);
+                record.setback(verdict.cause, Some(refusal.status));
                 // It is the client's own key: the upstream's word on it is true for the client.
                 let status = if refusal.status >= 400 { refusal.status } else { 502 };
                 let kind = Kind::of_status(status);
@@ -162,8 +172,12 @@ impl Search {
         via: Via,
         plane: &Plane,
         errand: &mut Errand,
+        record: &mut Record,
     ) -> Result<(), Failure> {
         let key = lease.key;
+        if let Setback::Broken(fault) = &setback {
+            record.setback(fault.word(), None);
+        }
         let refusal = match setback {
             Setback::Broken(TransportFault::NoHead) if via == Via::Kept => {
                 // The kept connection was dead, which says nothing about the key: a fresh one, once.
@@ -182,6 +196,8 @@ impl Search {
             }
             Setback::Refused(refusal) => refusal,
         };
+        let verdict = judge(&refusal, errand.free, plane.clock.now());
+        record.setback(verdict.cause, Some(refusal.status));
         if errand.can_be_corrected
             && matches!(refusal.status, 400 | 402)
             && let Some(overflow) = overflow::parse(&refusal.message)
@@ -191,7 +207,6 @@ impl Search {
             lease.settle(Ending::Abandoned);
             return Err(Failure::TooLarge(overflow));
         }
-        let verdict = judge(&refusal, errand.free, plane.clock.now());
         log::debug!("an attempt for {} was refused: {}", errand.model, verdict.cause);
         if matches!(verdict.next, Next::OtherAccount | Next::OtherAccountOnce) {
             self.ask.refused.push(lease.account);

@@ -17,6 +17,7 @@ mod headers;
 mod health;
 mod key;
 mod models;
+mod outbox;
 mod outer;
 mod patience;
 mod record;

@@ -1,6 +1,7 @@
 //! The record of one request on its way to becoming a row: written exactly once, whatever ends it.
 
 use super::errors::ApiError;
+use crate::domain::attempt::{Attempt, SUCCESS};
 use crate::domain::dialect::Dialect;
 use crate::domain::ids::RequestId;
 use crate::domain::secret::Secret;
@@ -10,6 +11,7 @@ use crate::keypool::Lease;
 use crate::tokens::Reservation;
 use crate::upstream::watch::Seen;
 use crate::usage::{Cancelled, UsageHandle};
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -23,6 +25,8 @@ pub struct Record {
     reservation: Option<Reservation>,
     key: Option<Secret>,
     head: HeadSent,
+    /// When the attempt under way was sent; `None`: it has its verdict.
+    sent: Option<Duration>,
     began: Duration,
     clock: Clock,
     usage: UsageHandle,
@@ -48,6 +52,7 @@ impl Record {
             reservation: None,
             key: None,
             head: HeadSent::default(),
+            sent: None,
             began: clock.elapsed(),
             clock: clock.clone(),
             usage: usage.clone(),
@@ -87,29 +92,67 @@ impl Record {
         });
     }
 
-    /// An attempt is sent with this key.
-    pub fn attempt(&mut self, lease: &Lease) {
-        self.spend();
-        self.key = Some(lease.secret.clone());
+    /// An attempt for `model` is sent with this key.
+    pub fn attempt(&mut self, lease: &Lease, model: &str) {
         self.note(|row| {
-            row.attempts += 1;
             row.key_id = Some(lease.key);
             row.key_label = Some(lease.label.clone());
             row.account_id = Some(lease.account);
         });
+        self.send_with(&lease.secret, model);
     }
 
-    /// An attempt is sent with the client's own key.
-    pub fn own_attempt(&mut self, key: &Secret) {
-        self.spend();
-        self.key = Some(key.clone());
-        self.note(|row| row.attempts += 1);
+    /// An attempt for `model` is sent with the client's own key.
+    pub fn own_attempt(&mut self, key: &Secret, model: &str) {
+        self.send_with(key, model);
     }
 
-    fn spend(&mut self) {
+    fn send_with(&mut self, key: &Secret, model: &str) {
         if let Some(reservation) = self.reservation.take() {
             reservation.spend();
         }
+        self.key = Some(key.clone());
+        self.sent = Some(self.clock.elapsed());
+        self.note(|row| {
+            row.attempts += 1;
+            row.attempt_log.push(Attempt {
+                number: row.attempts,
+                key_id: row.key_id,
+                key_label: row.key_label.clone(),
+                account_id: row.account_id,
+                model: model.to_owned(),
+                verdict: "".into(),
+                status: None,
+                duration_ms: 0,
+            });
+        });
+    }
+
+    /// The attempt under way has been answered: how well, its end will tell.
+    pub fn answered(&mut self) {
+        self.note(|row| {
+            if let Some(attempt) = row.attempt_log.last_mut() {
+                attempt.status = Some(200);
+            }
+        });
+    }
+
+    /// The attempt under way came to nothing; `status` is the upstream's, if it sent one.
+    pub fn setback(&mut self, verdict: &'static str, status: Option<u16>) {
+        self.judged(verdict.into(), status);
+    }
+
+    /// The attempt under way has its verdict, unless it had one before.
+    fn judged(&mut self, verdict: Cow<'static, str>, status: Option<u16>) {
+        let Some(sent) = self.sent.take() else { return };
+        let took = millis(self.clock.elapsed().saturating_sub(sent));
+        self.note(|row| {
+            if let Some(attempt) = row.attempt_log.last_mut() {
+                attempt.verdict = verdict;
+                attempt.status = status.or(attempt.status);
+                attempt.duration_ms = took;
+            }
+        });
     }
 
     /// Attempts sent so far.
@@ -157,12 +200,12 @@ impl Record {
     }
 
     fn elapsed(&self) -> i64 {
-        let elapsed = self.clock.elapsed().saturating_sub(self.began);
-        i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
+        millis(self.clock.elapsed().saturating_sub(self.began))
     }
 
     fn send(&mut self, outcome: Outcome, error_kind: Option<&str>) {
         let elapsed = self.elapsed();
+        self.judged(error_kind.map_or(SUCCESS.into(), |word| word.to_owned().into()), None);
         if let Some(mut row) = self.row.take() {
             row.outcome = outcome.word().to_owned();
             row.error_kind = error_kind.map(str::to_owned);
@@ -177,6 +220,10 @@ impl Record {
             }
         }
     }
+}
+
+fn millis(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
 impl Record {

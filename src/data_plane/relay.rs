@@ -7,13 +7,14 @@ use super::admission::Place;
 use super::attempt::{Begun, Opening};
 use super::errors::{ApiError, Kind};
 use super::failover::Served;
+use super::outbox::Outbox;
 use super::patience::{Broken, Patience};
 use super::record::Record;
 use super::{Plane, ending, headers, scrub};
 use crate::domain::dialect::Dialect;
 use crate::domain::usage::Outcome;
 use crate::keypool::{Ending, Lease};
-use crate::upstream::client::AnswerBody;
+use crate::upstream::answer::AnswerBody;
 use crate::upstream::fault::TransportFault;
 use crate::upstream::sse::{self, Splitter};
 use crate::upstream::watch::{Sight, Watch};
@@ -22,7 +23,6 @@ use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use bytes::Bytes;
 use serde_json::Value;
-use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -65,7 +65,7 @@ pub fn respond(answer: Answer, mut record: Record, plane: &Plane) -> HttpRespons
         }
         Begun::Stream(opening) => {
             copy_headers(&opening.headers, &mut response);
-            as_stream(&mut response).body(Relay::new(opening, dialect, lease, record, place, plane))
+            as_stream(&mut response).body(Relay::new(*opening, dialect, lease, record, place, plane))
         }
     }
 }
@@ -79,7 +79,7 @@ pub fn follow(answer: Answer, mut record: Record, plane: &Plane) -> Result<Relay
     match begun {
         Begun::Stream(opening) => {
             record.first_content(200);
-            Ok(Relay::new(opening, dialect, lease, record, place, plane))
+            Ok(Relay::new(*opening, dialect, lease, record, place, plane))
         }
         Begun::Whole { seen, .. } => {
             record.seen(&seen);
@@ -163,7 +163,7 @@ pub struct Relay {
     splitter: Splitter,
     watch: Watch,
     dialect: Dialect,
-    ready: VecDeque<Bytes>,
+    outbox: Outbox,
     phase: Phase,
     patience: Patience,
     lease: Option<Lease>,
@@ -188,7 +188,7 @@ impl Relay {
             splitter: opening.splitter,
             watch: opening.watch,
             dialect,
-            ready: opening.events.into(),
+            outbox: Outbox::new(opening.events),
             phase: Phase::Open,
             patience: Patience::new(options.idle_timeout, options.stream_timeout, stopping),
             lease,
@@ -219,9 +219,9 @@ impl Relay {
         for event in events {
             match self.phase {
                 Phase::Open => match self.watch.event(&event) {
-                    Sight::Quiet | Sight::Content => self.ready.push_back(event),
+                    Sight::Quiet | Sight::Content => self.outbox.put(event),
                     Sight::Done => {
-                        self.ready.push_back(event);
+                        self.outbox.put(event);
                         self.complete();
                     }
                     Sight::Error(error) => self.fail(event, &error),
@@ -232,7 +232,7 @@ impl Relay {
                     _ => continue,
                 },
                 // `/responses` has a marker of its own behind its last event.
-                Phase::Done => self.ready.push_back(event),
+                Phase::Done => self.outbox.put(event),
                 Phase::Over => {}
             }
         }
@@ -263,7 +263,7 @@ impl Relay {
         } else {
             event
         };
-        self.ready.push_back(passed);
+        self.outbox.put(passed);
         self.phase = Phase::Failed;
         self.patience.shorten(CLOSING_TIME);
         self.settle(Ending::Broken);
@@ -288,14 +288,14 @@ impl Relay {
                 let rest = std::mem::take(&mut self.splitter).into_rest();
                 // Broken off behind the marker's own line, the stream was whole.
                 if self.dialect != Dialect::Messages && is_end_marker(&rest) {
-                    self.ready.push_back(Bytes::from_static(ending::DONE));
+                    self.outbox.put(Bytes::from_static(ending::DONE));
                     self.complete();
                     self.phase = Phase::Over;
                     self.upstream = None;
                     return;
                 }
                 let (code, message) = (why.code(), why.message());
-                self.ready.push_back(ending::broken(self.dialect, self.watch.seen(), code, &message));
+                self.outbox.put(ending::broken(self.dialect, self.watch.seen(), code, &message));
                 self.settle(why.ending());
                 self.finish(Outcome::Truncated, Some(why.word()));
                 self.phase = Phase::Over;
@@ -310,7 +310,7 @@ impl Relay {
         self.finish(Outcome::Truncated, Some("upstream_error"));
         let marker = ending::after_error(self.dialect);
         if !marker.is_empty() {
-            self.ready.push_back(marker);
+            self.outbox.put(marker);
         }
         self.phase = Phase::Over;
         self.upstream = None;
@@ -345,8 +345,12 @@ impl MessageBody for Relay {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Infallible>>> {
         loop {
-            if let Some(bytes) = self.ready.pop_front() {
-                return Poll::Ready(Some(Ok(bytes)));
+            if self.outbox.yields() {
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            if let Some(portion) = self.outbox.take() {
+                return Poll::Ready(Some(Ok(portion)));
             }
             let Some(upstream) = &mut self.upstream else { return Poll::Ready(None) };
             match upstream.poll_chunk(context) {
@@ -355,7 +359,10 @@ impl MessageBody for Relay {
                 Poll::Ready(None) => self.upstream_ended(),
                 Poll::Pending => match self.patience.poll(context) {
                     Poll::Ready(why) => self.break_off(why),
-                    Poll::Pending => return Poll::Pending,
+                    Poll::Pending => {
+                        self.outbox.rested();
+                        return Poll::Pending;
+                    }
                 },
             }
         }

@@ -3,6 +3,7 @@
 //! Knows nobody: no framework, no database, no network. The only room that reads the system clock.
 
 pub mod account;
+pub mod attempt;
 pub mod buckets;
 pub mod cache_control;
 pub mod cooldown;

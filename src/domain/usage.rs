@@ -1,5 +1,6 @@
 //! Usage: the record of one request, as stored, exported and shown (DESIGN section 6).
 
+use super::attempt::AttemptLog;
 use super::ids::{AccountId, KeyId, RequestId, TokenId};
 use super::time::Timestamp;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -163,6 +164,8 @@ pub struct UsageRow {
     pub provider: Option<String>,
     /// OpenRouter's id of the generation.
     pub generation_id: Option<String>,
+    /// What became of each attempt; rows from before it was kept have none.
+    pub attempt_log: AttemptLog,
 }
 
 /// A [`UsageRow`] as JSON: the one shape of exports and of the admin API.
@@ -194,6 +197,7 @@ struct RowJson<'a> {
     duration_ms: i64,
     provider: Option<&'a str>,
     generation_id: Option<&'a str>,
+    attempt_log: &'a AttemptLog,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -231,6 +235,7 @@ impl Serialize for UsageRow {
             duration_ms: self.duration_ms,
             provider: self.provider.as_deref(),
             generation_id: self.generation_id.as_deref(),
+            attempt_log: &self.attempt_log,
         }
         .serialize(serializer)
     }
@@ -271,6 +276,7 @@ impl UsageRow {
             duration_ms: 0,
             provider: None,
             generation_id: None,
+            attempt_log: AttemptLog::default(),
         }
     }
 }

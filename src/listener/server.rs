@@ -29,9 +29,10 @@ use std::time::Duration;
 /// The most connections on each worker, idle ones included: with one worker, all requests that
 /// `server.max_in_flight` lets in by default and ten times as many idle connections.
 const MOST_CONNECTIONS: usize = 25_600;
-/// So much of an answer is gathered before it must be written, in bytes: just within the 8 KiB that actix
-/// allots to every connection. Its own figure costs four times as much for each client that reads slowly.
-const WRITE_BUFFER: usize = 7 * 1024;
+/// So much of an answer is gathered before it must be written, in bytes: with one more portion of a stream
+/// it fits the 8 KiB that actix allots to every connection. Its own figure costs four times as much for each
+/// client that reads slowly.
+const WRITE_BUFFER: usize = 4 * 1024;
 /// A connection that is being closed gets this long for its last bytes.
 const CLOSING_TIME: Duration = Duration::from_secs(1);
 

@@ -99,7 +99,7 @@ mod tests {
             .save_cooldowns(&[rest(account.place.clone(), Some(7)), key.clone()], &[])
             .expect("saved");
         bench.open().save_cooldowns(std::slice::from_ref(&account), &[]).expect("saved anew");
-        raw(&bench, "INSERT INTO cooldowns VALUES ('planet:1', 'x', 1, 2, 3, 1)");
+        raw(&bench, "INSERT INTO cooldowns VALUES ('planet:1', 'x', 1, 2, 3, TRUE)");
         assert_eq!(bench.open().cooldowns().expect("rests"), [account.clone(), key]);
         bench.open().save_cooldowns(&[], &[account.place]).expect("ended");
         assert_eq!(bench.open().cooldowns().expect("rests").len(), 1);

@@ -106,6 +106,7 @@ diesel::table! {
         duration_ms -> BigInt,
         provider -> Nullable<Text>,
         generation_id -> Nullable<Text>,
+        attempt_log -> Nullable<Text>,
     }
 }
 

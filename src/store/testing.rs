@@ -1,22 +1,35 @@
-//! A database of its own for one test.
+//! A database of its own for one test: SQLite, or with `TEST_DATABASE=postgres` on the Postgres server
+//! that `TEST_POSTGRES_URL` names. What is peculiar to SQLite's files asks for SQLite.
 
 use super::{Place, SecretKeySource, Store, StoreError};
 use crate::domain::key::NewKey;
 use crate::domain::secret::Secret;
-use diesel::SqliteConnection;
 use diesel::connection::{Connection, SimpleConnection};
+use diesel::{PgConnection, SqliteConnection};
 use std::path::PathBuf;
 
-/// A folder with a database and its secret key; both go when it is dropped.
+#[path = "../../tests/suite/support/postgres.rs"]
+mod postgres;
+
+/// A database, and a folder with its secret key; both go when it is dropped.
 pub(super) struct Bench {
     folder: tempfile::TempDir,
+    postgres: Option<postgres::Database>,
 }
 
 impl Bench {
+    /// On the database that is tested.
     pub(super) fn new() -> Bench {
-        Bench { folder: tempfile::tempdir().expect("a folder") }
+        let server = || postgres::Database::create().expect("TEST_POSTGRES_URL names a server");
+        Bench { postgres: postgres::wanted().then(server), ..Bench::sqlite() }
     }
 
+    /// On SQLite in any case.
+    pub(super) fn sqlite() -> Bench {
+        Bench { folder: tempfile::tempdir().expect("a folder"), postgres: None }
+    }
+
+    /// The SQLite file.
     pub(super) fn database(&self) -> PathBuf {
         self.folder.path().join("test.db")
     }
@@ -25,26 +38,20 @@ impl Bench {
         self.folder.path().join("secret.key")
     }
 
+    pub(super) fn place(&self) -> Place {
+        match &self.postgres {
+            Some(database) => Place::Postgres(Secret::new(database.url())),
+            None => Place::Sqlite(self.database()),
+        }
+    }
+
     pub(super) fn try_open(&self) -> Result<Store, StoreError> {
-        Store::open(&Place::Sqlite(self.database()), &SecretKeySource::File(self.key_file()))
+        Store::open(&self.place(), &SecretKeySource::File(self.key_file()))
     }
 
     pub(super) fn open(&self) -> Store {
         self.try_open().expect("a database")
     }
-}
-
-/// An empty database on the Postgres server that `TEST_POSTGRES_URL` names, in a schema of its own;
-/// `None` where no server is named. The schema stays: such a server is made for tests.
-pub(super) fn postgres() -> Option<Store> {
-    let url = std::env::var("TEST_POSTGRES_URL").ok()?;
-    let schema = format!("test_{:016x}", fastrand::u64(..));
-    let mut connection = diesel::PgConnection::establish(&url).expect("a server");
-    connection.batch_execute(&format!("CREATE SCHEMA {schema}")).expect("a schema");
-    let url = format!("{url}?options=-csearch_path%3D{schema}");
-    let secret_key = super::SecretKey::generate().expect("randomness").to_file_text();
-    let given = SecretKeySource::Given(Secret::new(secret_key.as_str()));
-    Some(Store::open(&Place::Postgres(Secret::new(url)), &given).expect("a database"))
 }
 
 /// A key to add, a different one for each label.
@@ -58,6 +65,10 @@ pub(super) fn key(label: &str) -> NewKey {
 
 /// Changes the database behind the store's back.
 pub(super) fn raw(bench: &Bench, statement: &str) {
+    if let Some(database) = &bench.postgres {
+        let mut connection = PgConnection::establish(&database.url()).expect("a database");
+        return connection.batch_execute(statement).expect("a valid statement");
+    }
     let path = bench.database();
     let mut connection =
         SqliteConnection::establish(path.to_str().expect("a UTF-8 path")).expect("a database");

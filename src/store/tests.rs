@@ -16,7 +16,7 @@ fn refusal(bench: &Bench) -> (String, bool) {
 
 #[test]
 fn a_new_database_and_its_key_are_the_owners_alone() {
-    let bench = Bench::new();
+    let bench = Bench::sqlite();
     let store = bench.open();
     store.add_key(key("one"), NOW).expect("a key");
     for name in ["test.db", "test.db-wal", "test.db-shm", "secret.key"] {
@@ -28,7 +28,7 @@ fn a_new_database_and_its_key_are_the_owners_alone() {
 
 #[test]
 fn the_database_holds_no_key_in_clear() {
-    let bench = Bench::new();
+    let bench = Bench::sqlite();
     let secret = key("one").secret;
     let store = bench.open();
     store.add_key(key("one"), NOW).expect("a key");
@@ -67,7 +67,7 @@ fn the_secret_key_may_come_from_a_setting() {
     let text = fs::read_to_string(bench.key_file()).expect("a file");
     fs::remove_file(bench.key_file()).expect("a file");
     let given = SecretKeySource::Given(crate::domain::secret::Secret::new(text));
-    assert!(Store::open(&Place::Sqlite(bench.database()), &given).is_ok());
+    assert!(Store::open(&bench.place(), &given).is_ok());
     assert!(!bench.key_file().exists());
 }
 
@@ -90,7 +90,7 @@ fn a_newer_schema_is_refused_and_left_alone() {
 
 #[test]
 fn another_programs_database_is_refused_and_left_alone() {
-    let bench = Bench::new();
+    let bench = Bench::sqlite();
     fs::write(bench.database(), b"").expect("a file");
     raw(&bench, "CREATE TABLE usage_logs (id INTEGER PRIMARY KEY)");
     let before = fs::read(bench.database()).expect("a file");
@@ -102,7 +102,7 @@ fn another_programs_database_is_refused_and_left_alone() {
 
 #[test]
 fn what_is_no_database_is_refused_and_left_alone() {
-    let bench = Bench::new();
+    let bench = Bench::sqlite();
     fs::write(bench.database(), "{\"keys\": []}".repeat(100)).expect("a file");
     let (text, ours) = refusal(&bench);
     assert!(text.contains("is not a SQLite database") && ours, "{text}");
@@ -112,7 +112,7 @@ fn what_is_no_database_is_refused_and_left_alone() {
 
 #[test]
 fn a_read_only_database_is_refused() {
-    let bench = Bench::new();
+    let bench = Bench::sqlite();
     let copy = copied(&bench);
     // A write version that SQLite does not know makes a file read-only for everyone, root too
     // (sqlite.org/fileformat2.html, 1.3.3).
@@ -126,7 +126,7 @@ fn a_read_only_database_is_refused() {
 
 #[test]
 fn a_damaged_database_is_refused() {
-    let bench = Bench::new();
+    let bench = Bench::sqlite();
     let copy = copied(&bench);
     let mut bytes = fs::read(&copy).expect("a file");
     bytes[100..].fill(0xa5);
@@ -147,7 +147,7 @@ fn copied(bench: &Bench) -> std::path::PathBuf {
 
 #[test]
 fn a_missing_folder_or_a_folder_is_refused() {
-    let bench = Bench::new();
+    let bench = Bench::sqlite();
     let source = SecretKeySource::File(bench.key_file());
     let nowhere = Place::Sqlite(bench.database().join("deeper.db"));
     let error = Store::open(&nowhere, &source).err().expect("a refusal");
@@ -159,7 +159,7 @@ fn a_missing_folder_or_a_folder_is_refused() {
 
 #[test]
 fn odd_file_names_are_just_names() {
-    let bench = Bench::new();
+    let bench = Bench::sqlite();
     for name in ["what?mode=memory", "50%25 off#1.db", "空 格.db", "file:x.db"] {
         let path = bench.database().with_file_name(name);
         let open = || Store::open(&Place::Sqlite(path.clone()), &SecretKeySource::File(bench.key_file()));
@@ -171,7 +171,7 @@ fn odd_file_names_are_just_names() {
 
 #[test]
 fn a_vanished_file_is_not_replaced_by_an_empty_one() {
-    let bench = Bench::new();
+    let bench = Bench::sqlite();
     let pool = Pool::open(&Place::Sqlite(bench.database())).expect("a database");
     fs::remove_file(bench.database()).expect("a file");
     let error = pool.read(|connection| settings::get(connection, "any")).expect_err("no database");

@@ -3,6 +3,7 @@
 //!
 //! Must never read more than one page into memory, nor count a row twice.
 
+mod attempts;
 mod hours;
 mod pages;
 mod stats;
@@ -21,7 +22,7 @@ use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use std::collections::HashSet;
 
-/// Rows in one statement: 26 binds each, and SQLite takes 32,766 (stack facts 0).
+/// Rows in one statement: 27 binds each, and SQLite takes 32,766 (stack facts 0).
 const ROWS_PER_STATEMENT: usize = 500;
 
 impl Store {
@@ -114,6 +115,7 @@ struct UsageLine {
     duration_ms: i64,
     provider: Option<String>,
     generation_id: Option<String>,
+    attempt_log: Option<String>,
 }
 
 impl From<&UsageRow> for UsageLine {
@@ -147,6 +149,7 @@ impl From<&UsageRow> for UsageLine {
             duration_ms: row.duration_ms,
             provider: optional(&row.provider),
             generation_id: optional(&row.generation_id),
+            attempt_log: attempts::written(&row.attempt_log),
         }
     }
 }
@@ -182,6 +185,7 @@ impl From<UsageLine> for UsageRow {
             duration_ms: line.duration_ms,
             provider: line.provider,
             generation_id: line.generation_id,
+            attempt_log: attempts::read(line.attempt_log.as_deref()),
         }
     }
 }

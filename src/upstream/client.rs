@@ -4,21 +4,19 @@
 //! deadline here, because awc has none that fit (stack facts A3). Never follows a redirect, never
 //! decompresses, never retries with another key.
 
-use super::connect::{NoCertificates, awc_client, tls};
+use super::answer::Answer;
+use super::connect::{NoCertificates, connector, tls};
+use super::exchange::exchange;
 use super::fault::TransportFault;
+use super::links::Links;
 use crate::domain::secret::Secret;
-use actix_web::body::{BodySize, MessageBody};
-use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use actix_web::http::{Method, StatusCode, Uri};
-use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt;
-use futures_util::stream::LocalBoxStream;
+use actix_http::{RequestHead, ServiceConfig};
+use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::http::{Method, Uri};
+use bytes::Bytes;
 use openssl::ssl::SslConnector;
-use std::cell::RefCell;
-use std::collections::VecDeque;
-use std::pin::Pin;
+use std::cell::OnceCell;
 use std::rc::Rc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
@@ -27,7 +25,10 @@ const USER_AGENT: &str = concat!("openrouter-proxy/", env!("CARGO_PKG_VERSION"))
 /// How to reach the upstream; shared by all threads.
 #[derive(Clone)]
 pub struct Connection {
-    base: String,
+    uri: Uri,
+    /// The path of the base URL, without a slash at the end.
+    path: String,
+    host: HeaderValue,
     attribution: Vec<(HeaderName, HeaderValue)>,
     connect_timeout: Duration,
     tls: Option<SslConnector>,
@@ -57,9 +58,7 @@ impl Connection {
         title: Option<&str>,
     ) -> Result<Connection, ConnectionError> {
         let uri: Uri = base.parse().map_err(|_| ConnectionError::BadUrl)?;
-        if uri.host().is_none() {
-            return Err(ConnectionError::BadUrl);
-        }
+        let host = host_of(&uri).ok_or(ConnectionError::BadUrl)?;
         let tls = match uri.scheme_str() {
             Some("https") => Some(tls()?),
             Some("http") => None,
@@ -76,21 +75,25 @@ impl Connection {
                 .map_err(|_| ConnectionError::BadHeader("openrouter.x_title"))?;
             attribution.push((HeaderName::from_static("x-title"), value));
         }
-        Ok(Connection { base: base.trim_end_matches('/').to_owned(), attribution, connect_timeout, tls })
+        let path = uri.path().trim_end_matches('/').to_owned();
+        Ok(Connection { uri, path, host, attribution, connect_timeout, tls })
     }
 
     /// A client for the thread that calls this.
     pub fn client(&self) -> Client {
-        Client {
-            connection: self.clone(),
-            kept: Rc::new(RefCell::new(self.awc_client(true))),
-            fresh: self.awc_client(false),
-        }
+        let connect = connector(self.uri.clone(), self.tls.clone(), self.connect_timeout);
+        Client { connection: self.clone(), links: Links::new(connect), config: Rc::default() }
     }
+}
 
-    fn awc_client(&self, reuse: bool) -> awc::Client {
-        awc_client(self.tls.clone(), self.connect_timeout, reuse)
-    }
+/// The host as its header names it: with its port, unless that goes without saying.
+fn host_of(uri: &Uri) -> Option<HeaderValue> {
+    let host = uri.host()?;
+    let text = match uri.port_u16() {
+        None | Some(80 | 443) => host.to_owned(),
+        Some(port) => format!("{host}:{port}"),
+    };
+    HeaderValue::from_str(&text).ok()
 }
 
 /// One request as it goes out.
@@ -124,16 +127,6 @@ impl Call {
     }
 }
 
-/// The head of an answer, and its bytes to come.
-pub struct Answer {
-    /// HTTP status.
-    pub status: u16,
-    /// Response headers, all of them: what may cross is the caller's to choose.
-    pub headers: HeaderMap,
-    /// The body.
-    pub body: AnswerBody,
-}
-
 /// Over which connection an attempt goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Via {
@@ -147,156 +140,54 @@ pub enum Via {
 #[derive(Clone)]
 pub struct Client {
     connection: Connection,
-    kept: Rc<RefCell<awc::Client>>,
-    fresh: awc::Client,
+    links: Links,
+    config: Rc<OnceCell<ServiceConfig>>,
 }
 
 impl Client {
     /// Sends `call`, with `key` as bearer if there is one, and waits for the head of the answer.
     ///
-    /// awc never retries, and a kept connection may turn out dead just then: the caller that gets
-    /// [`TransportFault::NoHead`] from [`Via::Kept`] may send again [`Via::Fresh`] (stack facts A5).
+    /// A kept connection may turn out dead just then: the caller that gets [`TransportFault::NoHead`]
+    /// from [`Via::Kept`] may send again [`Via::Fresh`] (stack facts A5).
     /// Errors: no answer, for the reason given.
     pub async fn send(&self, call: &Call, key: Option<&Secret>, via: Via) -> Result<Answer, TransportFault> {
         let deadline = Instant::now() + call.head_timeout;
-        let client = match via {
-            Via::Kept => self.kept.borrow().clone(),
-            Via::Fresh => self.fresh.clone(),
+        let head = self.head(call, key).ok_or(TransportFault::Connect)?;
+        let answered = async {
+            let kept = if via == Via::Kept { self.links.kept() } else { None };
+            let link = match kept {
+                Some(link) => link,
+                None => self.links.fresh().await?,
+            };
+            let config = self.config.get_or_init(ServiceConfig::default);
+            exchange(link, head, &call.body, config, &self.links).await
         };
-        let mut url = format!("{}{}", self.connection.base, call.path);
-        if !call.query.is_empty() {
-            url.push('?');
-            url.push_str(&call.query);
-        }
-        let mut request = client.request(call.method.clone(), url);
-        let headers = request.headers_mut();
+        timeout_at(deadline, answered).await.map_err(|_| TransportFault::HeadTimeout)?
+    }
+
+    /// `None`: something of it cannot be said in HTTP.
+    fn head(&self, call: &Call, key: Option<&Secret>) -> Option<RequestHead> {
+        let Connection { path, host, attribution, .. } = &self.connection;
+        let query = if call.query.is_empty() { "" } else { "?" };
+        let mut head = RequestHead::default();
+        head.method = call.method.clone();
+        head.uri = format!("{path}{}{query}{}", call.path, call.query).parse().ok()?;
+        let headers = &mut head.headers;
+        headers.insert(header::HOST, host.clone());
         headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
         headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
-        for (name, value) in self.connection.attribution.iter().chain(&call.headers) {
+        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        for (name, value) in attribution.iter().chain(&call.headers) {
             headers.insert(name.clone(), value.clone());
         }
+        if !call.body.is_empty() {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
         if let Some(key) = key {
-            let mut value = HeaderValue::from_str(&format!("Bearer {}", key.expose()))
-                .map_err(|_| TransportFault::Connect)?;
+            let mut value = HeaderValue::from_str(&format!("Bearer {}", key.expose())).ok()?;
             value.set_sensitive(true);
             headers.insert(header::AUTHORIZATION, value);
         }
-        let sending = if call.body.is_empty() {
-            request.send()
-        } else {
-            request.content_type("application/json").send_body(Slices::new(&call.body))
-        };
-        let response = timeout_at(deadline, sending).await.map_err(|_| TransportFault::HeadTimeout)??;
-        if via == Via::Kept && has_no_end(&response) {
-            // awc takes such a body for empty and keeps its connection (A2): the bytes that still come
-            // would be read as the head of somebody else's answer. No connection of before is kept.
-            self.kept.replace(self.connection.awc_client(true));
-        }
-        Ok(Answer {
-            status: response.status().as_u16(),
-            headers: response.headers().clone(),
-            body: AnswerBody::new(response.map(|chunk| chunk.map_err(|_| TransportFault::Cut)).boxed_local()),
-        })
-    }
-}
-
-/// Whether only the end of the connection ends the answer's body (RFC 9112, 6.3, case 8).
-fn has_no_end<S>(response: &awc::ClientResponse<S>) -> bool {
-    let status = response.status();
-    let may_have_a_body = status != StatusCode::NO_CONTENT && status != StatusCode::NOT_MODIFIED;
-    let headers = response.headers();
-    may_have_a_body
-        && !headers.contains_key(header::CONTENT_LENGTH)
-        && !headers.contains_key(header::TRANSFER_ENCODING)
-}
-
-/// The bytes of an answer as they come. Dropping it closes the connection at once (A6).
-///
-/// Its end proves nothing: awc reports a cut body as a clean end (A1), so whoever reads must know
-/// by the content whether it was whole.
-pub struct AnswerBody(LocalBoxStream<'static, Result<Bytes, TransportFault>>);
-
-impl AnswerBody {
-    fn new(stream: LocalBoxStream<'static, Result<Bytes, TransportFault>>) -> AnswerBody {
-        AnswerBody(stream)
-    }
-
-    /// The next bytes, or `None` at the end.
-    pub fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, TransportFault>>> {
-        self.0.poll_next_unpin(context)
-    }
-
-    /// The next bytes, waiting at most until `deadline` and for at most `idle`.
-    pub async fn chunk(
-        &mut self,
-        idle: Duration,
-        deadline: Instant,
-    ) -> Result<Option<Bytes>, TransportFault> {
-        let idle_end = Instant::now() + idle;
-        match timeout_at(idle_end.min(deadline), self.0.next()).await {
-            Ok(next) => next.transpose(),
-            Err(_) if idle_end < deadline => Err(TransportFault::Idle),
-            Err(_) => Err(TransportFault::Deadline),
-        }
-    }
-
-    /// All of it, up to `limit` bytes; what a `declared` Content-Length promised must be there.
-    pub async fn whole(
-        mut self,
-        declared: Option<u64>,
-        limit: usize,
-        idle: Duration,
-        deadline: Instant,
-    ) -> Result<Bytes, TransportFault> {
-        let Some(first) = self.chunk(idle, deadline).await? else {
-            return if declared.unwrap_or(0) == 0 { Ok(Bytes::new()) } else { Err(TransportFault::Cut) };
-        };
-        let mut rest = BytesMut::new();
-        while let Some(chunk) = self.chunk(idle, deadline).await? {
-            if rest.is_empty() {
-                rest.extend_from_slice(&first);
-            }
-            if rest.len() + chunk.len() > limit {
-                return Err(TransportFault::TooLarge);
-            }
-            rest.extend_from_slice(&chunk);
-        }
-        let whole = if rest.is_empty() { first } else { rest.freeze() };
-        match declared {
-            Some(length) if length != whole.len() as u64 => Err(TransportFault::Cut),
-            _ => Ok(whole),
-        }
-    }
-}
-
-impl Answer {
-    /// The `Content-Length`, if it states one.
-    pub fn declared_length(&self) -> Option<u64> {
-        self.headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-    }
-}
-
-/// A body in slices, sent one after another without being copied into one.
-struct Slices {
-    left: VecDeque<Bytes>,
-    length: u64,
-}
-
-impl Slices {
-    fn new(slices: &[Bytes]) -> Slices {
-        let length = slices.iter().map(|slice| slice.len() as u64).sum();
-        Slices { left: slices.iter().cloned().collect(), length }
-    }
-}
-
-impl MessageBody for Slices {
-    type Error = std::convert::Infallible;
-
-    fn size(&self) -> BodySize {
-        BodySize::Sized(self.length)
-    }
-
-    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        Poll::Ready(self.left.pop_front().map(Ok))
+        Some(head)
     }
 }

@@ -1,18 +1,17 @@
 //! Connections to the upstream: sockets tuned for streams, TLS with the system's CA certificates.
 
-use super::sips::Sips;
-use actix_service::ServiceExt;
+use super::fault::TransportFault;
+use super::links::Carrier;
+use actix_service::{Service, ServiceExt};
 use actix_tls::connect::{Connection, Connector as TcpConnector, Resolver};
 use actix_web::http::Uri;
+use futures_util::future::LocalBoxFuture;
 use openssl::ssl::{SslConnector, SslMethod, SslVerifyMode, SslVersion};
 use socket2::{SockRef, TcpKeepalive};
+use std::rc::Rc;
 use std::time::Duration;
 use tokio::net::TcpStream;
 
-/// Idle connections are closed before a CDN would do it under our feet (stack facts A5).
-const KEEP_ALIVE: Duration = Duration::from_secs(10);
-/// A connection is not used for new attempts after this long.
-const LIFETIME: Duration = Duration::from_secs(60);
 const TLS_TIMEOUT: Duration = Duration::from_secs(5);
 /// The kernel holds at most this much (it takes twice the figure) of an answer that the client does
 /// not read; left alone it would grow to megabytes for each (stack facts A12, B4).
@@ -49,31 +48,33 @@ pub(super) fn tls() -> Result<SslConnector, NoCertificates> {
     Ok(builder.build())
 }
 
-/// An awc client for this thread. `reuse` says whether connections are kept for later attempts.
-pub(super) fn awc_client(tls: Option<SslConnector>, connect_timeout: Duration, reuse: bool) -> awc::Client {
+/// Makes connections to one upstream.
+pub(super) type Connect = Rc<dyn Fn() -> LocalBoxFuture<'static, Result<Box<dyn Carrier>, TransportFault>>>;
+
+/// Connections to the host of `uri`, for this thread.
+pub(super) fn connector(uri: Uri, tls: Option<SslConnector>, connect_timeout: Duration) -> Connect {
     let tcp = TcpConnector::new(Resolver::default()).service().map(tuned::<Uri>);
-    let keep = if reuse { KEEP_ALIVE } else { Duration::ZERO };
     let mut connector = awc::Connector::new()
         .connector(tcp)
         .timeout(connect_timeout)
         .handshake_timeout(TLS_TIMEOUT)
         // Our own admission limit bounds what is in flight; awc's would starve streams (A4).
-        .limit(0)
-        .conn_keep_alive(keep)
-        .conn_lifetime(if reuse { LIFETIME } else { Duration::ZERO });
+        .limit(0);
     if let Some(tls) = tls {
         connector = connector.openssl(tls);
     }
-    awc::Client::builder()
-        .connector(connector)
-        .disable_timeout()
-        .disable_redirects()
-        .no_default_headers()
-        .finish()
+    let service = Rc::new(connector.finish());
+    Rc::new(move || {
+        let (service, uri) = (Rc::clone(&service), uri.clone());
+        Box::pin(async move {
+            let connection = service.call(awc::Connect { uri, addr: None }).await?;
+            Ok(Box::new(connection) as Box<dyn Carrier>)
+        })
+    })
 }
 
 /// Small writes go out at once, dead peers are noticed (stack facts A12).
-fn tuned<R>(connection: Connection<R, TcpStream>) -> Connection<R, Sips> {
+fn tuned<R>(connection: Connection<R, TcpStream>) -> Connection<R, TcpStream> {
     let socket = SockRef::from(connection.io_ref());
     let keepalive = TcpKeepalive::new()
         .with_time(Duration::from_secs(30))
@@ -84,6 +85,5 @@ fn tuned<R>(connection: Connection<R, TcpStream>) -> Connection<R, Sips> {
     let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
     let _ = socket.set_tcp_keepalive(&keepalive);
     let _ = socket.set_tcp_user_timeout(Some(Duration::from_secs(30)));
-    let (stream, connection) = connection.replace_io(());
-    connection.replace_io(Sips(stream)).1
+    connection
 }

@@ -1,7 +1,7 @@
 //! What can go wrong below HTTP. Never a key's fault: connections are shared by all keys
 //! (stack facts A13).
 
-use awc::error::{ConnectError, SendRequestError};
+use awc::error::ConnectError;
 use std::fmt;
 
 /// Why an attempt got no answer, or only part of one.
@@ -88,22 +88,38 @@ impl fmt::Display for TransportFault {
 
 impl std::error::Error for TransportFault {}
 
-impl From<SendRequestError> for TransportFault {
-    fn from(error: SendRequestError) -> TransportFault {
+impl From<ConnectError> for TransportFault {
+    fn from(error: ConnectError) -> TransportFault {
         match error {
-            // awc says so when a pooled connection turns out to be closed (stack facts A5).
-            SendRequestError::Connect(ConnectError::Disconnected) => TransportFault::NoHead,
-            SendRequestError::Connect(ConnectError::Timeout) => TransportFault::ConnectTimeout,
-            SendRequestError::Connect(ConnectError::SslError(_) | ConnectError::SslIsNotSupported) => {
-                TransportFault::Tls
-            }
-            SendRequestError::Connect(_) | SendRequestError::Url(_) => TransportFault::Connect,
-            SendRequestError::Timeout => TransportFault::HeadTimeout,
-            SendRequestError::Response(actix_web::error::ParseError::Io(_)) | SendRequestError::Send(_) => {
-                TransportFault::NoHead
-            }
-            SendRequestError::Response(_) => TransportFault::NotHttp,
-            _ => TransportFault::NoHead,
+            ConnectError::Timeout => TransportFault::ConnectTimeout,
+            ConnectError::SslError(_) | ConnectError::SslIsNotSupported => TransportFault::Tls,
+            _ => TransportFault::Connect,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::TransportFault::{self, *};
+
+    #[test]
+    fn every_fault_has_its_words_on_the_pages() {
+        let pages = [include_str!("../../static/i18n/en.js"), include_str!("../../static/i18n/zh.js")];
+        let all: [TransportFault; 11] = [
+            Connect,
+            ConnectTimeout,
+            Tls,
+            NoHead,
+            HeadTimeout,
+            NotHttp,
+            Cut,
+            NoAnswer,
+            Idle,
+            Deadline,
+            TooLarge,
+        ];
+        for word in all.map(TransportFault::word) {
+            assert!(pages.iter().all(|page| page.contains(&format!("\"cause.{word}\": "))), "{word}");
         }
     }
 }

@@ -5,12 +5,14 @@
 //! ([`sse`], [`watch`], pure). It never decides which key is used and never retries with another.
 
 pub mod account;
+pub mod answer;
 pub mod client;
 mod connect;
+mod exchange;
 pub mod fault;
 pub mod generation;
+mod links;
 pub mod look;
-mod sips;
 pub mod sse;
 pub mod usage;
 pub mod verdict;

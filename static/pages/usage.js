@@ -101,6 +101,9 @@ function nothing(query, next, go) {
   return empty(t("usage.empty"), t("usage.emptyWords"), h("a", { class: "button primary", href: "#/playground" }, t("nav.playground")));
 }
 
+/** Whether a click on a row means the row: not a button in it, and not the end of marking a text. */
+const opens = ({ target }) => !target.closest("a, button") && !getSelection()?.toString();
+
 function rowTable(rows) {
   const names = COLUMNS.map((name) => t(`column.${name}`));
   return table(t("nav.usage"), names, rows.map((entry) => row(names, [
@@ -111,5 +114,5 @@ function rowTable(rows) {
     outcome(entry),
     h("span", { title: `${count(entry.prompt_tokens)} + ${count(entry.completion_tokens)}` }, short(entry.total_tokens)),
     millis(entry.first_content_ms), millis(entry.duration_ms), count(entry.attempts),
-  ], { "data-row": entry.request_id })), { class: "usage" });
+  ], { "data-row": entry.request_id, class: "opens", on: { click: (event) => opens(event) && showRow(entry) } })), { class: "usage" });
 }

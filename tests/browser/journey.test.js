@@ -165,7 +165,16 @@ test("a row opens to everything about the request", async () => {
   await page.locator("tr[data-row] button.link").first().click();
   const dialog = page.locator("dialog[open]");
   for (const words of ["Attempts", "Prompt", MODEL, "editor", "completed"]) await dialog.getByText(words).first().waitFor();
+  const [, key, account, model, verdict, status, took] = await dialog.locator("table.attempts tbody tr").first().locator("td").allTextContents();
+  assert.match(key, /^#\d+ /);
+  assert.match(account, /^Account \d+$/);
+  assert.deepEqual([model, verdict, status], [MODEL, "answered", "200"]);
+  assert.match(took, /^[\d.]+ m?s$/);
   await page.keyboard.press("Escape");
+  await page.locator("tr[data-row] td").nth(5).click();
+  await dialog.locator("table.attempts").waitFor();
+  await page.keyboard.press("Escape");
+  await dialog.waitFor({ state: "detached" });
 });
 
 test("the rows are exported as CSV and as JSONL", async () => {

@@ -36,8 +36,7 @@ impl Outside {
             .set("PROXY_FREE_DAILY_LIMIT", "-1")
             .set("PROXY_FREE_MINUTE_LIMIT", "-1")
             .set("ACCESS_PASSWORD", PASSWORD)
-            .set("SERVER_WORKERS", "1")
-            .set("DATABASE_URL", "proxy.db");
+            .set("SERVER_WORKERS", "1");
         let program = ALLOCATOR.iter().fold(program, |program, (name, value)| program.set(name, value));
         let program = settings.iter().fold(program, |program, (name, value)| program.set(name, value));
         let mut running = program.start(&["serve"]);

@@ -9,6 +9,7 @@ mod admin_keys;
 mod admin_live;
 mod admin_session;
 mod admin_views;
+mod attempts;
 mod cancels;
 mod capacity;
 mod commands;

@@ -2,6 +2,7 @@
 //! made-up rows, so that every chart has something to show. Only for the demo's own database.
 
 use crate::domain::account::AccountUse;
+use crate::domain::attempt::{Attempt, SUCCESS};
 use crate::domain::ids::{AccountId, KeyId, RequestId, TokenId};
 use crate::domain::key::{KeyUse, NewKey};
 use crate::domain::model::Catalog;
@@ -16,6 +17,8 @@ use crate::store::{Store, StoreError};
 pub const MINUTE_LIMIT: u64 = 6000;
 
 const HOUR_MS: i64 = 3_600_000;
+/// How long an attempt takes that meets a full minute.
+const LIMITED_MS: i64 = 60;
 const HISTORY_HOURS: i64 = 14 * 24;
 /// A quota that lasts about so many seconds at the demo's pace, shared by the accounts that bought credits.
 const QUOTA_SECONDS: u64 = 6 * 3600;
@@ -171,7 +174,38 @@ fn row(start: Timestamp, keys: &[(KeyId, AccountId, &str)], tokens: &[(TokenId, 
     row.first_content_ms = Some(first);
     row.duration_ms = first + fastrand::i64(200..4000);
     end(&mut row, fastrand::u32(..40));
+    row.attempt_log = tried(&row, keys).collect();
     row
+}
+
+/// Its attempts: all but the last met a key whose minute was full.
+fn tried(row: &UsageRow, keys: &[(KeyId, AccountId, &str)]) -> impl Iterator<Item = Attempt> {
+    let last = Attempt {
+        number: row.attempts,
+        key_id: row.key_id,
+        key_label: row.key_label.clone(),
+        account_id: row.account_id,
+        model: row.model.clone(),
+        verdict: match row.outcome.as_str() {
+            "completed" => SUCCESS.into(),
+            "cancelled" => "client_left".into(),
+            "refused" => "request_rejected".into(),
+            _ => row.error_kind.clone().unwrap_or_default().into(),
+        },
+        status: Some(row.status),
+        duration_ms: row.duration_ms - i64::from(row.attempts - 1) * LIMITED_MS,
+    };
+    let limited = keys.iter().find(|(id, ..)| Some(*id) != row.key_id).map(|(id, account, label)| Attempt {
+        number: 1,
+        key_id: Some(*id),
+        key_label: Some((*label).to_owned()),
+        account_id: Some(*account),
+        verdict: "free_minute_limit".into(),
+        status: Some(429),
+        duration_ms: LIMITED_MS,
+        ..last.clone()
+    });
+    limited.filter(|_| row.attempts > 1).into_iter().chain([last])
 }
 
 /// How it ended; one in ten not well.

@@ -199,7 +199,7 @@ fn what_is_not_the_earlier_proxys_is_refused() {
     std::fs::create_dir(old.path()).expect("a folder");
     assert!(old.fault().contains("it is not a file"), "{}", old.fault());
 
-    let bench = Bench::new();
+    let bench = Bench::sqlite();
     drop(bench.open());
     let ours = Earlier::open(&bench.database()).err().expect("a fault").to_string();
     assert!(ours.contains("a database of this program"), "{ours}");
@@ -234,7 +234,7 @@ fn a_file_left_open_by_a_killed_writer_is_not_mended() {
 
 #[test]
 fn a_start_on_it_says_how_to_bring_it_across() {
-    let (bench, old) = (Bench::new(), Old::new(SECOND_VERSION));
+    let (bench, old) = (Bench::sqlite(), Old::new(SECOND_VERSION));
     std::fs::copy(old.path(), bench.database()).expect("a copy");
     let fault = bench.try_open().err().expect("another program's").to_string();
     assert!(fault.contains("keys import --from-sqlite"), "{fault}");

@@ -1,7 +1,7 @@
 //! Client tokens: never in clear, never twice, and counted by day.
 
 use super::*;
-use crate::store::testing::{Bench, postgres, raw};
+use crate::store::testing::{Bench, raw};
 
 const NOW: Timestamp = Timestamp::from_millis(1_000);
 
@@ -21,7 +21,7 @@ fn full() -> TokenTerms {
 
 #[test]
 fn a_token_is_kept_by_its_digest_alone() {
-    let bench = Bench::new();
+    let bench = Bench::sqlite();
     let store = bench.open();
     let (record, text) = store.add_token(full(), NOW).expect("a token");
     assert!(text.starts_with("orp-") && text.len() == 68, "{} characters", text.len());
@@ -83,12 +83,7 @@ fn a_list_of_models_that_was_damaged_allows_nothing() {
 #[test]
 fn counts_are_by_day_and_can_be_given_back() {
     let bench = Bench::new();
-    for store in std::iter::once(bench.open()).chain(postgres()) {
-        count(&store);
-    }
-}
-
-fn count(store: &Store) {
+    let store = &bench.open();
     let (TokenRecord { id, .. }, _) = store.add_token(full(), NOW).expect("a token");
     let edit = TokenEdit { requests_per_day: Some(Some(60)), ..TokenEdit::default() };
     store.edit_token(id, edit).expect("a token");

@@ -423,3 +423,12 @@ fn recorded_refusals_get_the_fault_they_state() {
     }
     assert!(checked > 40, "only {checked} recorded refusals");
 }
+
+#[test]
+fn every_cause_has_its_words_on_the_pages() {
+    let pages = [include_str!("../../../static/i18n/en.js"), include_str!("../../../static/i18n/zh.js")];
+    let causes = table::ROWS.iter().chain([&table::UNKNOWN]).map(|row| row.cause);
+    for cause in causes.chain(OWN_CAUSES.iter().copied()) {
+        assert!(pages.iter().all(|page| page.contains(&format!("\"cause.{cause}\": "))), "{cause}");
+    }
+}

@@ -7,9 +7,8 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-/// What one stream may take of the program's memory, in bytes. Half of it is the read buffer of the HTTP
-/// client, which doubles it to hold 32 KiB at any time and keeps it as long as the answer lasts.
-const EACH: u64 = 96_000;
+/// What one stream may take of the program's memory, in bytes.
+const EACH: u64 = 64_000;
 
 struct Reader {
     stream: TcpStream,

@@ -1,7 +1,7 @@
 //! A whole proxy in this process, with a simulator behind it: both planes on free ports, a database
-//! in a folder of its own. Dropping it stops it in order and asserts that nothing was left behind.
+//! of its own (SQLite, or Postgres with `TEST_DATABASE=postgres`). Dropping it stops it in order and asserts that nothing was left behind.
 
-use super::{Answer, Call, Wire, wait_for, wait_until};
+use super::{Answer, Call, Wire, postgres, wait_for, wait_until};
 use openrouter_proxy::app::{App, StartError, Stop, open_store};
 use openrouter_proxy::config::sources::Sources;
 use openrouter_proxy::config::{Settings, load};
@@ -95,6 +95,7 @@ pub struct House {
     deadlines: Deadlines,
     app: Option<Running>,
     _folder: TempDir,
+    _database: Option<postgres::Database>,
 }
 
 struct Running {
@@ -116,6 +117,11 @@ pub fn spawn(options: Options) -> House {
     });
     let simulator = simulator.expect("a free port");
     let folder = tempfile::tempdir().expect("a folder");
+    let database = postgres::wanted().then(|| postgres::Database::create().expect("a server"));
+    let url = match &database {
+        Some(database) => database.url(),
+        None => folder.path().join("proxy.db").display().to_string(),
+    };
     let upstream = options.upstream.unwrap_or_else(|| simulator.base_url());
     let mut sources = Sources::default();
     for (variable, value) in [
@@ -126,7 +132,8 @@ pub fn spawn(options: Options) -> House {
         ("ADMIN_PORT", "0"),
         ("ADMIN_PASSWORD", "admin-password"),
         ("ACCESS_PASSWORD", PASSWORD),
-        ("DATABASE_URL", &folder.path().join("proxy.db").display().to_string()),
+        ("DATABASE_URL", &url),
+        ("OPENROUTER_PROXY_DATA_DIR", &folder.path().display().to_string()),
         ("OPENROUTER_API_URL", &upstream),
         // Tests of shaping ask for it; the others want their bodies as they are.
         ("PROXY_MAX_TOKENS", "off"),
@@ -150,7 +157,8 @@ pub fn spawn(options: Options) -> House {
     let mut settings = load(&sources).unwrap_or_else(|faults| panic!("{faults}"));
     (options.adjust)(&mut settings);
     let (clock, deadlines) = (options.clock, options.deadlines);
-    let mut house = House { simulator, settings, clock, deadlines, app: None, _folder: folder };
+    let mut house =
+        House { simulator, settings, clock, deadlines, app: None, _folder: folder, _database: database };
     house.start();
     if house.settings.openrouter.base_url.to_string() == house.simulator.base_url() {
         wait_until("the first model list", || !house.shared().catalog.get().is_empty());

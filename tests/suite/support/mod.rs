@@ -6,6 +6,7 @@
 
 mod house;
 mod player;
+pub mod postgres;
 mod process;
 mod sse;
 mod wire;

@@ -1,6 +1,6 @@
 //! The real program as a process of its own, in an empty folder, with no variables but those given.
 
-use super::{PATIENCE, wait_for};
+use super::{PATIENCE, postgres, wait_for};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
@@ -25,21 +25,34 @@ pub struct Ended {
 pub struct Program {
     folder: TempDir,
     variables: BTreeMap<String, String>,
+    _database: Option<postgres::Database>,
 }
 
 impl Program {
-    /// In a new folder; free ports, loopback only.
+    /// In a new folder; free ports, loopback only, on the database that is tested.
     pub fn new() -> Program {
+        let program = Program::on_sqlite();
+        if !postgres::wanted() {
+            return program;
+        }
+        let database = postgres::Database::create().expect("TEST_POSTGRES_URL names a server");
+        let program = program.set("DATABASE_URL", &database.url());
+        Program { _database: Some(database), ..program }
+    }
+
+    /// The same on SQLite in any case: `openrouter_proxy.db` in its folder.
+    pub fn on_sqlite() -> Program {
         let folder = tempfile::tempdir().expect("a folder");
         let preset = [("SERVER_HOST", "127.0.0.1"), ("SERVER_PORT", "0"), ("ADMIN_PORT", "0")];
         let variables = preset.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        Program { folder, variables: variables.into() }
+        Program { folder, variables: variables.into(), _database: None }
     }
 
     /// In a new folder, with the operator's port free and nothing else given: as people run it.
     pub fn bare() -> Program {
         let folder = tempfile::tempdir().expect("a folder");
-        Program { folder, variables: BTreeMap::from([("ADMIN_PORT".to_owned(), "0".to_owned())]) }
+        let variables = BTreeMap::from([("ADMIN_PORT".to_owned(), "0".to_owned())]);
+        Program { folder, variables, _database: None }
     }
 
     /// With a file in its folder.

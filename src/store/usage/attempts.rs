@@ -1,0 +1,113 @@
+//! The attempts of a request as their column holds them: a JSON list with short names, and without
+//! what is missing, since there is one in every row.
+
+use super::storable;
+use crate::domain::attempt::{Attempt, AttemptLog};
+use crate::domain::ids::{AccountId, KeyId};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+#[derive(Serialize, Deserialize)]
+struct Kept<'a> {
+    #[serde(rename = "n")]
+    number: u32,
+    #[serde(rename = "k", skip_serializing_if = "Option::is_none")]
+    key_id: Option<i64>,
+    #[serde(rename = "l", skip_serializing_if = "Option::is_none")]
+    key_label: Option<Cow<'a, str>>,
+    #[serde(rename = "a", skip_serializing_if = "Option::is_none")]
+    account_id: Option<i64>,
+    #[serde(rename = "m")]
+    model: Cow<'a, str>,
+    #[serde(rename = "v")]
+    verdict: Cow<'a, str>,
+    #[serde(rename = "s", skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+    #[serde(rename = "t")]
+    duration_ms: i64,
+}
+
+/// What the column holds; nothing where there was no attempt.
+pub(super) fn written(log: &AttemptLog) -> Option<String> {
+    if log.is_empty() {
+        return None;
+    }
+    let kept: Vec<Kept<'_>> = log.iter().map(Kept::from).collect();
+    serde_json::to_string(&kept).ok().map(|text| storable(&text))
+}
+
+/// What the column says; a text of another form says nothing, and costs the row nothing else.
+pub(super) fn read(column: Option<&str>) -> AttemptLog {
+    let kept: Vec<Kept<'_>> = column.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    kept.into_iter().map(Attempt::from).collect()
+}
+
+impl<'a> From<&'a Attempt> for Kept<'a> {
+    fn from(attempt: &'a Attempt) -> Kept<'a> {
+        Kept {
+            number: attempt.number,
+            key_id: attempt.key_id.map(|id| id.0),
+            key_label: attempt.key_label.as_deref().map(Cow::Borrowed),
+            account_id: attempt.account_id.map(|id| id.0),
+            model: Cow::Borrowed(&attempt.model),
+            verdict: Cow::Borrowed(&attempt.verdict),
+            status: attempt.status,
+            duration_ms: attempt.duration_ms,
+        }
+    }
+}
+
+impl From<Kept<'_>> for Attempt {
+    fn from(kept: Kept<'_>) -> Attempt {
+        Attempt {
+            number: kept.number,
+            key_id: kept.key_id.map(KeyId),
+            key_label: kept.key_label.map(Cow::into_owned),
+            account_id: kept.account_id.map(AccountId),
+            model: kept.model.into_owned(),
+            verdict: Cow::Owned(kept.verdict.into_owned()),
+            status: kept.status,
+            duration_ms: kept.duration_ms,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let pooled = Attempt {
+            number: 1,
+            key_id: Some(KeyId(7)),
+            key_label: Some("\"工作\"\0\u{202e}".to_owned()),
+            account_id: Some(AccountId(2)),
+            model: "a/b:free".to_owned(),
+            verdict: "key_rejected".into(),
+            status: Some(401),
+            duration_ms: 12,
+        };
+        let own = Attempt {
+            number: 2,
+            key_id: None,
+            key_label: None,
+            account_id: None,
+            status: None,
+            verdict: "connect_failed".into(),
+            ..pooled.clone()
+        };
+        let log: AttemptLog = [pooled, own].into_iter().collect();
+        let column = written(&log).expect("a text");
+        assert!(!column.contains('\0'), "{column}");
+        assert_eq!(read(Some(&column)), log);
+    }
+
+    #[test]
+    fn nothing_and_nonsense_say_nothing() {
+        assert_eq!(written(&AttemptLog::default()), None);
+        for column in [None, Some(""), Some("{}"), Some("[{\"n\":1}]"), Some("[]")] {
+            assert!(read(column).is_empty(), "{column:?}");
+        }
+    }
+}
