@@ -86,10 +86,6 @@ impl Hand {
         self.known_used
     }
 
-    pub fn leased(&self) -> u64 {
-        self.leased
-    }
-
     /// What was handed out to all, if the store was ever heard about it.
     pub fn heard(&self) -> Option<u64> {
         self.answered.map(|_| self.leased)

@@ -89,7 +89,8 @@ impl Allowance {
         let Some(limit) = limit else { return Stand::Ready };
         let period = self.period(now);
         let end = self.quota.kind.end(period);
-        let stand = |period| self.hands.get(&period).map_or(Stand::Asking, |hand| hand.stand(limit, now, end));
+        let stand =
+            |period| self.hands.get(&period).map_or(Stand::Asking, |hand| hand.stand(limit, now, end));
         let mut stands = (period..=self.last(period, now)).map(stand);
         stands.find(|stand| *stand != Stand::Ready).unwrap_or(Stand::Ready)
     }
@@ -131,9 +132,9 @@ impl Allowance {
         self.hands.entry(period).or_default().raise(used);
     }
 
-    /// What is known to be handed out of the period of `now`, to all processes.
-    pub fn leased(&self, now: Timestamp) -> u64 {
-        self.hands.get(&self.period(now)).map_or(0, Hand::leased)
+    /// What was handed out of the period of `now` to all processes, if the store was asked already.
+    pub fn leased(&self, now: Timestamp) -> Option<u64> {
+        self.hands.get(&self.period(now)).and_then(Hand::heard)
     }
 
     /// What the store is to be asked now. What is given back by it is in hand no more.
@@ -190,7 +191,6 @@ impl Allowance {
         self.asked = self.asked.max(other.asked);
     }
 }
-
 
 #[cfg(test)]
 mod tests;

@@ -115,7 +115,18 @@ impl KeyPool {
         view: Published<PoolView>,
     ) -> KeyPool {
         let viewed_at = clock.now();
-        KeyPool { pool, line: Line::default(), books, lending, looks, metrics, clock, view, viewed_at, changed: false }
+        KeyPool {
+            pool,
+            line: Line::default(),
+            books,
+            lending,
+            looks,
+            metrics,
+            clock,
+            view,
+            viewed_at,
+            changed: false,
+        }
     }
 
     fn look(&self) -> PoolView {

@@ -392,4 +392,6 @@ impl Pool {
 #[cfg(test)]
 mod account_tests;
 #[cfg(test)]
+mod parts_tests;
+#[cfg(test)]
 mod tests;

@@ -123,9 +123,7 @@ fn counted(connection: &mut AnyConnection, quota: Quota, period: i64) -> Result<
         QuotaKind::AccountDay => {
             account_days::table.find(of_day).select(account_days::used).first(connection).optional()
         }
-        QuotaKind::KeyDay => {
-            key_days::table.find(of_day).select(key_days::used).first(connection).optional()
-        }
+        QuotaKind::KeyDay => key_days::table.find(of_day).select(key_days::used).first(connection).optional(),
         QuotaKind::TokenDay => {
             let row = client_token_days::table.find(of_day);
             row.select(client_token_days::used).first(connection).optional()

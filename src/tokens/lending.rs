@@ -34,7 +34,8 @@ impl TokenBook {
     pub(super) fn come(&mut self, asked: Reserve, context: &mut Context<TokenBook>) {
         // Nobody is served before those who came earlier for the same token.
         let id = asked.token.record.id;
-        if self.lending.line.iter().all(|other| other.token.record.id != id) || self.lending.line.len() >= MOST
+        if self.lending.line.iter().all(|other| other.token.record.id != id)
+            || self.lending.line.len() >= MOST
         {
             if let Some(asked) = self.serve(asked) {
                 self.lending.line.push_back(asked);

@@ -33,6 +33,7 @@ mod relay;
 mod restart;
 mod rules;
 mod scan;
+mod shared_limits;
 mod support;
 mod ten_keys;
 mod tokens;

@@ -160,7 +160,7 @@ impl Pool {
             account.day_part.raise(used, now);
             let missing = account.today.raise(used, today);
             // What other processes of ours used they count themselves.
-            let foreign = used.saturating_sub(account.day_part.leased(now));
+            let foreign = account.day_part.leased(now).map_or(0, |leased| used.saturating_sub(leased));
             let missing = if self.replicas > 1 { missing.min(foreign) } else { missing };
             if missing > 0 {
                 *self.account_uses.entry((account_id, today)).or_default() += missing;

@@ -40,9 +40,14 @@ impl Pool {
         };
         [
             (key.part.stand(key.record.daily_limit, now), "key_daily_limit"),
-            (of_account(|account, limits, now| account.day_part.stand(account.daily_limit(limits), now)), "free_daily_limit"),
             (
-                of_account(|account, limits, now| account.minute_part.stand(account.minute_limit(limits), now)),
+                of_account(|account, limits, now| account.day_part.stand(account.daily_limit(limits), now)),
+                "free_daily_limit",
+            ),
+            (
+                of_account(|account, limits, now| {
+                    account.minute_part.stand(account.minute_limit(limits), now)
+                }),
                 "free_minute_limit",
             ),
         ]
@@ -137,7 +142,8 @@ impl Pool {
         }
         for account in self.accounts.values_mut() {
             let minute = account.minute_limit(&self.options.limits);
-            let (day, pace) = (account.daily_limit(&self.options.limits), Pace { replicas, a_minute: minute });
+            let (day, pace) =
+                (account.daily_limit(&self.options.limits), Pace { replicas, a_minute: minute });
             account.day_part.wants(day, &pace, now, &mut wants);
             account.minute_part.wants(minute, &pace, now, &mut wants);
         }
@@ -151,7 +157,8 @@ impl Pool {
             key.part.give_all(key.record.daily_limit, &mut wants);
         }
         for account in self.accounts.values_mut() {
-            let limits = (account.daily_limit(&self.options.limits), account.minute_limit(&self.options.limits));
+            let limits =
+                (account.daily_limit(&self.options.limits), account.minute_limit(&self.options.limits));
             account.day_part.give_all(limits.0, &mut wants);
             account.minute_part.give_all(limits.1, &mut wants);
         }
@@ -173,7 +180,9 @@ impl Pool {
     fn part(&mut self, want: &Want) -> Option<&mut Allowance> {
         let subject = want.quota.subject;
         match want.quota.kind {
-            QuotaKind::AccountDay => self.accounts.get_mut(&AccountId(subject)).map(|account| &mut account.day_part),
+            QuotaKind::AccountDay => {
+                self.accounts.get_mut(&AccountId(subject)).map(|account| &mut account.day_part)
+            }
             QuotaKind::AccountMinute => {
                 self.accounts.get_mut(&AccountId(subject)).map(|account| &mut account.minute_part)
             }
