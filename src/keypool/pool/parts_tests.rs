@@ -47,7 +47,7 @@ fn exhaust(pool: &mut Pool, store: &mut Model, now: Timestamp) -> (usize, NoKey)
     loop {
         match pool.lease(&ask(), now, 0) {
             Ok(_) => granted += 1,
-            Err(none) if store.serve(pool, now) => drop(none),
+            Err(_) if store.serve(pool, now) => {}
             Err(none) => return (granted, none),
         }
     }
