@@ -16,7 +16,8 @@ readonly IMAGE
 
 possible() {
   [ "$(id -u)" -eq 0 ] || { echo 'needs root' && return 1; }
-  unshare --mount true 2>/dev/null || { echo 'needs mount namespaces' && return 1; }
+  unshare --mount sh -c 'mount -t tmpfs tmpfs /mnt && mount -t proc proc /mnt' 2>/dev/null ||
+    { echo 'needs mounts in a namespace of its own' && return 1; }
   command -v mmdebstrap >/dev/null || { echo 'needs mmdebstrap' && return 1; }
   # What is built in there is run out here too.
   printf '%s\n' 2.36 "$(getconf GNU_LIBC_VERSION | awk '{ print $2 }')" | sort -CV ||
