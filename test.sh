@@ -17,7 +17,7 @@ readonly DENY_VERSION=0.20.2
 TARGET=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 readonly TARGET
 readonly SCRIPTS=(deploy/*.sh test.sh bench.sh .ci/run tests/postgres.sh tests/demo.sh tests/deployment.sh tests/image.sh tests/sdk/run.sh tests/browser/run.sh tests/browser/pictures.sh tests/admin/schemathesis.sh)
-BINARY=$TARGET/release/openrouter-proxy
+readonly BINARY=$TARGET/release/openrouter-proxy
 export PATH="$TARGET/tools/bin:$PATH:$HOME/.cargo/bin"
 
 quick=false
@@ -204,7 +204,6 @@ release_build() {
   local why
   if why=$(tests/image.sh possible); then
     step 'Release build, as the image has it' tests/image.sh build
-    BINARY=$TARGET/image/target/release/openrouter-proxy
     return
   fi
   if [ "${CI:-}" = true ]; then

@@ -35,6 +35,7 @@ mod restart;
 mod rules;
 mod scan;
 mod secrets;
+mod shared_limits;
 mod support;
 mod ten_keys;
 mod tokens;
