@@ -1,10 +1,11 @@
 //! The log: one line for each record, on standard error, as text or as JSON. No field can make a
-//! second line.
+//! second line. What the libraries would say at the level trace is left out: it may hold what passes
+//! through them, heads of requests with their credentials among it.
 
 use crate::config::log::{Log, LogFormat};
 use crate::domain::time::Clock;
 use env_logger::{Builder, Target};
-use log::LevelFilter;
+use log::{Level, LevelFilter, Metadata};
 use std::fmt::Write as _;
 use std::io::Write as _;
 
@@ -17,6 +18,9 @@ pub fn start(settings: &Log) {
         .parse_filters(settings.level.as_str())
         .target(Target::Stderr)
         .format(move |out, record| {
+            if !may_be_told(record.metadata()) {
+                return Ok(());
+            }
             let (time, level) = (clock.now().rfc3339(), record.level());
             let (target, message) = (record.target(), record.args().to_string());
             if json {
@@ -29,6 +33,12 @@ pub fn start(settings: &Log) {
             }
         })
         .try_init();
+}
+
+/// Whether a record is one of ours, or not as chatty as to tell everything.
+fn may_be_told(record: &Metadata<'_>) -> bool {
+    let ours = record.target().split("::").next() == Some(env!("CARGO_CRATE_NAME"));
+    ours || record.level() < Level::Trace
 }
 
 /// Control characters, and those that turn the direction of text, are written as escapes.
@@ -48,6 +58,14 @@ fn one_line(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn libraries_do_not_trace() {
+        let told =
+            |target: &str, level| may_be_told(&Metadata::builder().target(target).level(level).build());
+        assert!(told("openrouter_proxy::upstream", Level::Trace) && told("awc::client", Level::Debug));
+        assert!(!told("awc::client", Level::Trace) && !told("openrouter_proxy_x", Level::Trace));
+    }
 
     #[test]
     fn no_text_makes_a_second_line_or_turns_direction() {

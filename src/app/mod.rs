@@ -4,10 +4,12 @@
 
 mod certificate;
 mod error;
+pub mod hardening;
 pub mod logging;
 mod operator;
 mod password;
 mod stop;
+mod time;
 
 pub use certificate::check as check_certificate;
 pub use error::StartError;
@@ -18,12 +20,14 @@ use crate::admin_plane;
 use crate::catalog::{CatalogHandle, CatalogOptions};
 use crate::config::Settings;
 use crate::config::database::{Database, DatabaseUrl};
+use crate::config::exposed;
 use crate::config::host::Host;
 use crate::config::openrouter::OpenRouter;
 use crate::credentials::{AdminAsClient, AdminPassword};
 use crate::data_plane::{self, access::Access, shaping::Shaping};
 use crate::domain::ids::RequestIds;
 use crate::domain::key::NewKey;
+use crate::domain::replicas::Replicas;
 use crate::domain::secret::Secret;
 use crate::domain::time::Clock;
 use crate::keypool::{self, FreeLimits, KeyPoolHandle, PoolOptions};
@@ -74,7 +78,7 @@ impl App {
     /// Those of [`App::build`].
     pub fn build_with(settings: &Settings, clock: Clock, deadlines: Deadlines) -> Result<App, StartError> {
         let tls = certificate::open(&settings.server, &clock)?;
-        for warning in settings.warnings() {
+        for warning in settings.warnings().iter().cloned().chain(exposed_files(settings)) {
             log::warn!("{warning}");
         }
         listener::raise_descriptor_limit();
@@ -86,15 +90,23 @@ impl App {
         let connection = connection(&settings.openrouter)?;
         let store = open_store(&settings.database)?;
         let (password, new_password) = password::find(settings.admin.password.as_ref(), &store)?;
+        time::follow(&store, &clock)?;
+        time::watch(store.clone(), clock.clone());
         add_configured_keys(&settings.openrouter.api_keys, &store, &clock)?;
 
         let metrics = Metrics::new(&settings.openrouter.free_model_suffix).map_err(StartError::Metrics)?;
-        let options = pool_options(settings);
-        let pool =
-            KeyPoolHandle::start(store.clone(), connection.clone(), options, metrics.clone(), clock.clone())?;
+        let replicas = Replicas::default();
+        let pool = KeyPoolHandle::start(
+            store.clone(),
+            connection.clone(),
+            pool_options(settings),
+            metrics.clone(),
+            clock.clone(),
+            replicas.clone(),
+        )?;
         let options = catalog_options(&settings.openrouter);
         let catalog = CatalogHandle::start(store.clone(), connection.clone(), options, clock.clone())?;
-        let tokens = TokensHandle::start(store.clone(), clock.clone())?;
+        let tokens = TokensHandle::start(store.clone(), clock.clone(), replicas.clone())?;
         let admin_uses = AdminAsClient::new(clock.clone());
         let mut access = access(settings, &password);
         access.tokens = Some(tokens.clone());
@@ -179,11 +191,21 @@ impl App {
         log::info!("stopping: {} requests are being served", self.shared.gate.inside());
         stop::drain(&stop, &self.shared, serving, data, shutdown_timeout).await;
         self.shared.usage.flush().await;
-        self.shared.tokens.flush().await;
+        self.shared.tokens.shut_down().await;
         self.shared.pool.shut_down().await;
         admin.stop(false).await;
         ended
     }
+}
+
+/// Warnings about files beside the configuration that others should not be able to read.
+fn exposed_files(settings: &Settings) -> impl Iterator<Item = String> {
+    let database = match &settings.database.url {
+        DatabaseUrl::Sqlite(path) => exposed::warning(path, "the database"),
+        DatabaseUrl::Postgres(_) => None,
+    };
+    let tls = settings.server.tls.as_ref();
+    database.into_iter().chain(tls.and_then(|tls| exposed::warning(&tls.key_path, "the private key")))
 }
 
 fn bind(host: &Host, port: u16, key: &'static str) -> Result<TcpListener, StartError> {

@@ -107,6 +107,7 @@ pub(super) const TABLES: &[Table] = &[
             ("last_used", Whole),
         ],
     ),
+    table("quota_leases", 3, &[("kind", Text), ("subject", Whole), ("period", Whole), ("leased", Whole)]),
     table("client_token_days", 2, &[("token_id", Whole), ("day", Whole), ("used", Whole)]),
     table(
         "usage",
