@@ -12,7 +12,7 @@ mod lease;
 mod lending;
 mod line;
 mod looks;
-mod pool;
+pub mod pool;
 mod quota;
 mod sessions;
 mod strategy;
