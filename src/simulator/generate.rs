@@ -119,6 +119,7 @@ impl Scene<'_> {
             provider: model.map_or("Novita", |model| model.provider),
             id: &id,
             user: &user,
+            words: &ask.text,
             max_tokens: ask.max_tokens.unwrap_or_else(|| window.min(65_536)),
             prompt_tokens: ask.prompt_tokens,
             window,

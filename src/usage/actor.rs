@@ -36,6 +36,11 @@ pub struct UsageSink {
 #[rtype(result = "()")]
 pub struct Record(pub UsageRow);
 
+/// Keeps rows for so many days from now on; `None`: for ever.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Keep(pub Option<u32>);
+
 /// Answers when every row so far is stored, or could not be.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -125,6 +130,14 @@ impl Handler<Record> for UsageSink {
 
     fn handle(&mut self, Record(row): Record, _: &mut Context<UsageSink>) {
         self.batches.push(row, self.clock.elapsed());
+    }
+}
+
+impl Handler<Keep> for UsageSink {
+    type Result = ();
+
+    fn handle(&mut self, Keep(days): Keep, _: &mut Context<UsageSink>) {
+        self.retention.keep(days);
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the rest of the program holds of the UsageSink.
 
-use super::actor::{Flush, Record, UsageSink};
+use super::actor::{Flush, Keep, Record, UsageSink};
 use super::batch::FULL;
 use super::completion::{Cancelled, Completer};
 use super::reader::UsageReader;
@@ -90,6 +90,11 @@ impl UsageHandle {
     /// Whether so many rows wait that no new request may be let in.
     pub fn is_full(&self) -> bool {
         self.waiting() >= FULL
+    }
+
+    /// Keeps rows for `days` from now on; `None`: for ever.
+    pub fn keep_for(&self, days: Option<u32>) {
+        self.address.do_send(Keep(days));
     }
 
     /// Waits until every row so far is stored, or could not be.

@@ -26,6 +26,7 @@ mod floors;
 mod golden;
 mod https;
 mod limits;
+mod live_settings;
 mod models;
 mod odd_answers;
 mod papers;
