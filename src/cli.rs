@@ -66,6 +66,13 @@ pub enum Command {
     ConfigSchema,
     /// Ask a running server whether it is alive.
     Healthcheck,
+    /// Change the secret key.
+    SecretRotate {
+        /// The data key too.
+        data_key: bool,
+        /// The new file that takes the new secret key, when a setting gives the old one.
+        to: Option<PathBuf>,
+    },
     /// Set another admin password.
     ResetPassword {
         /// Read it from the terminal or from standard input, instead of making one.
@@ -181,6 +188,12 @@ fn command(matches: &ArgMatches) -> Command {
             _ => Command::ConfigCheck,
         },
         Some(("healthcheck", _)) => Command::Healthcheck,
+        Some(("secret", own)) => match own.subcommand() {
+            Some((_, own)) => {
+                Command::SecretRotate { data_key: own.get_flag("data-key"), to: own.get_one("to").cloned() }
+            }
+            None => Command::Serve,
+        },
         Some(("admin", own)) => match own.subcommand() {
             Some((_, own)) => Command::ResetPassword { given: own.get_one::<String>("password").is_some() },
             None => Command::Serve,
@@ -277,6 +290,9 @@ mod tests {
             ("config show", Command::ConfigShow),
             ("config schema", Command::ConfigSchema),
             ("healthcheck", Command::Healthcheck),
+            ("secret rotate", Command::SecretRotate { data_key: false, to: None }),
+            ("secret rotate --data-key", Command::SecretRotate { data_key: true, to: None }),
+            ("secret rotate --to k", Command::SecretRotate { data_key: false, to: Some("k".into()) }),
             ("admin reset-password", Command::ResetPassword { given: false }),
             ("admin reset-password -", Command::ResetPassword { given: true }),
         ] {
@@ -333,6 +349,8 @@ mod tests {
             "keys remove one",
             "keys import --with-usage",
             "keys import keys.txt --from-sqlite old.db",
+            "secret",
+            "secret rotate --to k --data-key",
             "admin",
             "admin reset-password hunter2",
             "keys add k --daily-limit 0",

@@ -1,11 +1,12 @@
 //! The log: one line for each record, on standard error, as text or as JSON. No field can make a
-//! second line.
+//! second line. What the libraries would say at the level trace is left out: it may hold what passes
+//! through them, heads of requests with their credentials among it.
 
 use crate::config::log::{Log, LogFormat};
 use crate::domain::published::Published;
 use crate::domain::time::Clock;
 use env_logger::{Builder, Logger, Target};
-use log::{LevelFilter, Metadata, Record};
+use log::{Level, LevelFilter, Metadata, Record};
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::sync::OnceLock;
@@ -56,6 +57,9 @@ fn logger(settings: &Log) -> Logger {
         .parse_filters(settings.level.as_str())
         .target(Target::Stderr)
         .format(move |out, record| {
+            if !may_be_told(record.metadata()) {
+                return Ok(());
+            }
             let (time, level) = (clock.now().rfc3339(), record.level());
             let (target, message) = (record.target(), record.args().to_string());
             if json {
@@ -68,6 +72,12 @@ fn logger(settings: &Log) -> Logger {
             }
         })
         .build()
+}
+
+/// Whether a record is one of ours, or not as chatty as to tell everything.
+fn may_be_told(record: &Metadata<'_>) -> bool {
+    let ours = record.target().split("::").next() == Some(env!("CARGO_CRATE_NAME"));
+    ours || record.level() < Level::Trace
 }
 
 /// Control characters, and those that turn the direction of text, are written as escapes.
@@ -98,13 +108,21 @@ mod tests {
             load(&sources).unwrap_or_else(|faults| panic!("{faults}")).log
         };
         start(&settings("error"));
-        assert_eq!(log::max_level(), LevelFilter::Error);
+        assert!(!log::log_enabled!(target: "awc", log::Level::Warn));
         change(&settings("error,awc=debug"));
         assert_eq!(log::max_level(), LevelFilter::Debug);
         assert!(log::log_enabled!(target: "awc", log::Level::Debug));
         assert!(!log::log_enabled!(target: "actix", log::Level::Info));
         change(&settings("off"));
         assert!(!log::log_enabled!(target: "awc", log::Level::Error));
+    }
+
+    #[test]
+    fn libraries_do_not_trace() {
+        let told =
+            |target: &str, level| may_be_told(&Metadata::builder().target(target).level(level).build());
+        assert!(told("openrouter_proxy::upstream", Level::Trace) && told("awc::client", Level::Debug));
+        assert!(!told("awc::client", Level::Trace) && !told("openrouter_proxy_x", Level::Trace));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 mod certificate;
 mod error;
+pub mod hardening;
 mod live;
 pub mod logging;
 mod operator;
@@ -19,6 +20,7 @@ use crate::admin_plane;
 use crate::catalog::{CatalogHandle, CatalogOptions};
 use crate::config::Settings;
 use crate::config::database::{Database, DatabaseUrl};
+use crate::config::exposed;
 use crate::config::host::Host;
 use crate::config::openrouter::OpenRouter;
 use crate::credentials::{AdminAsClient, AdminPassword};
@@ -76,7 +78,7 @@ impl App {
     /// Those of [`App::build`].
     pub fn build_with(settings: &Settings, clock: Clock, deadlines: Deadlines) -> Result<App, StartError> {
         let tls = certificate::open(&settings.server, &clock)?;
-        for warning in settings.warnings() {
+        for warning in settings.warnings().iter().cloned().chain(exposed_files(settings)) {
             log::warn!("{warning}");
         }
         listener::raise_descriptor_limit();
@@ -187,6 +189,16 @@ impl App {
         admin.stop(false).await;
         ended
     }
+}
+
+/// Warnings about files beside the configuration that others should not be able to read.
+fn exposed_files(settings: &Settings) -> impl Iterator<Item = String> {
+    let database = match &settings.database.url {
+        DatabaseUrl::Sqlite(path) => exposed::warning(path, "the database"),
+        DatabaseUrl::Postgres(_) => None,
+    };
+    let tls = settings.server.tls.as_ref();
+    database.into_iter().chain(tls.and_then(|tls| exposed::warning(&tls.key_path, "the private key")))
 }
 
 fn bind(host: &Host, port: u16, key: &'static str) -> Result<TcpListener, StartError> {

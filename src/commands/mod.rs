@@ -6,6 +6,7 @@ mod config;
 mod demo;
 mod healthcheck;
 mod keys;
+mod secret;
 mod serve;
 mod simulate;
 mod tokens;
@@ -52,6 +53,7 @@ impl CommandError {
 
 /// Runs what the command line asks for; the exit code says how it went.
 pub fn run(cli: Cli) -> ExitCode {
+    let hardened = app::hardening::forbid_dumps();
     if cli.command == Command::ConfigSchema {
         return ended(config::schema());
     }
@@ -77,7 +79,11 @@ pub fn run(cli: Cli) -> ExitCode {
             return ExitCode::from(EXIT_CODE);
         }
     };
+    sources.wipe();
     app::logging::start(&settings.log);
+    if let Err(error) = hardened {
+        log::warn!("core dumps could not be switched off: {error}");
+    }
     ended(match cli.command {
         Command::Serve | Command::Demo { .. } => serve::run(&settings),
         Command::Simulate { port, threads } => simulate::run(port, threads),
@@ -87,6 +93,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::ConfigCheck => config::check(&settings),
         Command::ConfigShow => config::show(&settings),
         Command::ConfigSchema => config::schema(),
+        Command::SecretRotate { data_key, to } => secret::rotate(&settings, data_key, to.as_deref()),
         Command::ResetPassword { given } => admin::reset_password(&settings, given),
         Command::Healthcheck => healthcheck::run(&settings),
     })

@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn every_fault_is_told_and_nothing_changes() {
-        let change = r#"{"proxy.max_attempts": 0, "proxy.free_models_only": null, "log.level": "loud",
+        let change = r#"{"proxy.max_attempts": 0, "proxy.free_models_only": null, "log.level": "debg",
             "proxy.queue_timeout": "5", "proxy.cache_control": "always"}"#;
         let faults = settings(&[]).changed(&changes(change)).expect_err("faults");
         assert_eq!(faults.0.len(), 5, "{faults}");

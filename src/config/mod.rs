@@ -13,6 +13,7 @@ pub mod base_url;
 pub mod database;
 pub mod docs;
 pub mod dotenv;
+pub mod exposed;
 pub mod fault;
 pub mod file;
 pub mod given;

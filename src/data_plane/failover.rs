@@ -345,9 +345,12 @@ fn refused(refusal: Refusal, verdict: &Verdict, now: Timestamp) -> ApiError {
         Pause::For(pause) if matches!(status, 429 | 503 | 529) => Some(now.after(pause)),
         _ => stated,
     };
-    let code = refusal.error.get("code").filter(|code| !code.is_null()).cloned();
-    let mut metadata = refusal.error.get("metadata").filter(|value| !value.is_null()).cloned();
-    metadata.iter_mut().for_each(scrub::value);
+    let member = |name: &str| {
+        let mut value = refusal.error.get(name).filter(|value| !value.is_null()).cloned();
+        value.iter_mut().for_each(scrub::value);
+        value
+    };
+    let (code, metadata) = (member("code"), member("metadata"));
     let message = if refusal.is_page || refusal.message.is_empty() {
         format!("the upstream answered with status {}", refusal.status)
     } else {

@@ -150,6 +150,28 @@ pub enum StoreError {
         /// What the system said.
         source: io::Error,
     },
+    /// Another process changes the secret key just now.
+    #[error("the secret key is being rotated by another process: wait until it has ended")]
+    RotationUnderWay,
+    /// Secret key and data key cannot both be new: running servers could not follow.
+    #[error(
+        "the secret key comes from {origin}, so running servers cannot take over a new secret key and a new data key at once: rotate the secret key with `--to FILE`, restart every server with it, then rotate the data key"
+    )]
+    RotateInTwoSteps {
+        /// The setting that it comes from.
+        origin: String,
+    },
+    /// A new secret key was to go elsewhere than into the file that is in use.
+    #[error(
+        "the secret key lies in {path} and is replaced there: `--to` is for one that a setting gives, leave it out"
+    )]
+    RotatesInPlace {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The new secret key could not be shown to whoever asked for it, so the old one stays.
+    #[error("the new secret key could not be written out ({0}): nothing was changed")]
+    NotHandedOver(io::Error),
     /// Sealed keys are there, the data key that opens them is gone from the settings.
     #[error(
         "the database has lost the data key that its upstream keys are sealed with: restore it from a backup"
@@ -219,6 +241,10 @@ impl StoreError {
                 | StoreError::UnknownToken { .. }
                 | StoreError::TokenTerms { .. }
                 | StoreError::UnknownAccount { .. }
+                | StoreError::RotationUnderWay
+                | StoreError::RotateInTwoSteps { .. }
+                | StoreError::RotatesInPlace { .. }
+                | StoreError::NotHandedOver(_)
                 | StoreError::Crypto(_)
                 | StoreError::Query(_)
                 | StoreError::Earlier(_)

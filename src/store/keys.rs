@@ -6,9 +6,9 @@ use super::Store;
 use super::connection::AnyConnection;
 use super::error::StoreError;
 use super::schema::{key_days, keys};
-use super::seal::Vault;
 use super::settings;
 use super::text::storable;
+use super::vaults::Vaults;
 use crate::domain::account::AccountUse;
 use crate::domain::ids::{AccountId, KeyId};
 use crate::domain::key::{KeyRecord, KeyUse, NewKey, StoredKey};
@@ -34,8 +34,7 @@ impl Store {
     /// A number that rises with each edit of the keys, but not with their counts: whoever holds them in
     /// memory reads them again when it has changed.
     pub fn keys_revision(&self) -> Result<i64, StoreError> {
-        let text = self.pool.read(|connection| settings::get(connection, REVISION_SETTING))?;
-        Ok(text.and_then(|text| text.parse().ok()).unwrap_or(0))
+        self.pool.read(|connection| settings::number(connection, REVISION_SETTING))
     }
 
     /// Every key with its secret and its counts for `day`, in the order they were added.
@@ -43,10 +42,12 @@ impl Store {
     /// # Errors
     /// [`StoreError::DamagedKey`] when one does not unseal: its row was changed from outside.
     pub fn keys(&self, day: Day) -> Result<Vec<StoredKey>, StoreError> {
-        let rows = self.pool.read(|connection| load(connection, day))?;
+        let (vault, rows) = self
+            .pool
+            .read(|connection| self.vaults.reading(connection, |connection| load(connection, day)))?;
         let unseal = |row: KeyRow| {
             let id = KeyId(row.id);
-            let secret = row.sealed.as_deref().and_then(|sealed| self.vault.unseal(id, sealed));
+            let secret = row.sealed.as_deref().and_then(|sealed| vault.unseal(id, sealed));
             let secret = secret.ok_or(StoreError::DamagedKey { id })?;
             Ok(StoredKey { record: row.into(), secret })
         };
@@ -64,7 +65,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::DuplicateKey`] when the same key is there; a removed one is not.
     pub fn add_key(&self, key: NewKey, now: Timestamp) -> Result<KeyRecord, StoreError> {
-        self.pool.write_alone(|connection| add(connection, &self.vault, &key, now))
+        self.pool.write_alone(|connection| add(connection, &self.vaults, &key, now))
     }
 
     /// Removes a key: its secret is wiped, its history stays.
@@ -155,10 +156,11 @@ impl Store {
 /// Adds a key; must run where nobody else decides about the next id.
 pub(super) fn add(
     connection: &mut AnyConnection,
-    vault: &Vault,
+    vaults: &Vaults,
     key: &NewKey,
     now: Timestamp,
 ) -> Result<KeyRecord, StoreError> {
+    let vault = vaults.now(connection)?;
     let fingerprint = vault.fingerprint(&key.secret)?;
     let same = keys::table.filter(keys::fingerprint.eq(&fingerprint)).select(keys::id);
     if let Some(id) = same.first(connection).optional()? {

@@ -1,6 +1,6 @@
 //! What a fault may know of the request it spoils, and errors in each endpoint's own shape.
 //!
-//! Never knows the key: a fault cannot leak it.
+//! Never keeps anything: the key is lent to the faults that repeat it.
 
 use super::super::reply::Reply;
 use crate::domain::time::Timestamp;
@@ -40,6 +40,8 @@ pub(in crate::simulator) struct Case<'a> {
     pub created: i64,
     /// The account, as error bodies name it.
     pub user: &'a str,
+    /// The key it came with.
+    pub key: &'a str,
     /// The simulator's clock.
     pub now: Timestamp,
     /// What the user said last, without directives.
@@ -79,6 +81,7 @@ impl Case<'_> {
             id: "",
             created: now.seconds(),
             user: "",
+            key: "",
             now,
             words: "",
             amount: 0,

@@ -207,4 +207,14 @@ faults! {
     Huge = "huge",
     /// Bytes that are not HTTP.
     Garbage = "garbage",
+    /// A refusal that repeats the key in its text and a header; amount: its status.
+    Echo = "echo",
+    /// 401 that repeats the key, on every endpoint.
+    EchoAuth = "echoauth",
+    /// 502 as a page that repeats the key.
+    EchoPage = "echopage",
+    /// A 200 with an error alone that repeats the key.
+    EchoFirst = "echofirst",
+    /// Content, then an error that repeats the key; amount: chunks before it.
+    EchoMid = "echomid",
 }

@@ -155,6 +155,12 @@ impl Running {
         assert!(Command::new("sh").args(["-c", &command]).status().is_ok_and(|status| status.success()));
     }
 
+    /// Kills it, unless it has ended by itself.
+    pub fn kill(&mut self) {
+        // One that has ended cannot be killed, which is as good.
+        let _ = self.child.kill();
+    }
+
     /// How much memory it holds resident, in bytes (`VmRSS` of proc(5)).
     pub fn resident(&self) -> u64 {
         let path = format!("/proc/{}/status", self.child.id());
@@ -162,6 +168,11 @@ impl Running {
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
         let kib = line.trim().trim_end_matches("kB").trim();
         kib.parse::<u64>().expect("a number") * 1024
+    }
+
+    /// The limits that the kernel holds it to (proc(5)).
+    pub fn limits(&self) -> String {
+        std::fs::read_to_string(format!("/proc/{}/limits", self.child.id())).expect("its limits")
     }
 
     /// Waits for its end; its exit code, or -1 when a signal ended it.
