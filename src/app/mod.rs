@@ -10,6 +10,7 @@ pub mod logging;
 mod operator;
 mod password;
 mod stop;
+mod time;
 
 pub use certificate::check as check_certificate;
 pub use error::StartError;
@@ -28,6 +29,7 @@ use crate::data_plane::{self, access::Access, shaping::Shaping};
 use crate::domain::ids::RequestIds;
 use crate::domain::key::NewKey;
 use crate::domain::published::Published;
+use crate::domain::replicas::Replicas;
 use crate::domain::secret::Secret;
 use crate::domain::time::Clock;
 use crate::keypool::{self, FreeLimits, KeyPoolHandle, PoolOptions};
@@ -90,15 +92,23 @@ impl App {
         let connection = connection(&settings.openrouter)?;
         let store = open_store(&settings.database)?;
         let (password, new_password) = password::find(settings.admin.password.as_ref(), &store)?;
+        time::follow(&store, &clock)?;
+        time::watch(store.clone(), clock.clone());
         add_configured_keys(&settings.openrouter.api_keys, &store, &clock)?;
 
         let metrics = Metrics::new(&settings.openrouter.free_model_suffix).map_err(StartError::Metrics)?;
-        let options = pool_options(settings);
-        let pool =
-            KeyPoolHandle::start(store.clone(), connection.clone(), options, metrics.clone(), clock.clone())?;
+        let replicas = Replicas::default();
+        let pool = KeyPoolHandle::start(
+            store.clone(),
+            connection.clone(),
+            pool_options(settings),
+            metrics.clone(),
+            clock.clone(),
+            replicas.clone(),
+        )?;
         let options = catalog_options(&settings.openrouter);
         let catalog = CatalogHandle::start(store.clone(), connection.clone(), options, clock.clone())?;
-        let tokens = TokensHandle::start(store.clone(), clock.clone())?;
+        let tokens = TokensHandle::start(store.clone(), clock.clone(), replicas.clone())?;
         let admin_uses = AdminAsClient::new(clock.clone());
         let mut access = access(settings, &password);
         access.tokens = Some(tokens.clone());
@@ -184,7 +194,7 @@ impl App {
         log::info!("stopping: {} requests are being served", self.shared.gate.inside());
         stop::drain(&stop, &self.shared, serving, data, shutdown_timeout).await;
         self.shared.usage.flush().await;
-        self.shared.tokens.flush().await;
+        self.shared.tokens.shut_down().await;
         self.shared.pool.shut_down().await;
         admin.stop(false).await;
         ended

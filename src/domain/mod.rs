@@ -14,6 +14,8 @@ pub mod key;
 pub mod model;
 pub mod model_facts;
 pub mod published;
+pub mod quota;
+pub mod replicas;
 pub mod secret;
 pub mod strategy;
 pub mod time;

@@ -3,6 +3,7 @@
 
 use super::books::Books;
 use super::lease::Lease;
+use super::lending::Lending;
 use super::line::{Line, Served, Waiter};
 use super::looks::Looks;
 use super::pool::{Ask, Ending, Lesson, NoKey, Pool, PoolOptions, PoolView};
@@ -37,6 +38,7 @@ pub struct KeyPool {
     pub(super) pool: Pool,
     pub(super) line: Line<Reply>,
     pub(super) books: Books,
+    pub(super) lending: Lending,
     pub(super) looks: Looks,
     metrics: Metrics,
     pub(super) clock: Clock,
@@ -105,13 +107,25 @@ impl KeyPool {
     pub(super) fn new(
         pool: Pool,
         books: Books,
+        lending: Lending,
         looks: Looks,
         metrics: Metrics,
         clock: Clock,
         view: Published<PoolView>,
     ) -> KeyPool {
         let viewed_at = clock.now();
-        KeyPool { pool, line: Line::default(), books, looks, metrics, clock, view, viewed_at, changed: false }
+        KeyPool {
+            pool,
+            line: Line::default(),
+            books,
+            lending,
+            looks,
+            metrics,
+            clock,
+            view,
+            viewed_at,
+            changed: false,
+        }
     }
 
     fn look(&self) -> PoolView {
@@ -130,6 +144,7 @@ impl KeyPool {
 
     fn tick(&mut self, context: &mut Context<KeyPool>) {
         self.advance(context);
+        self.borrow_parts(context);
         self.publish();
         self.write(context);
     }
@@ -181,7 +196,10 @@ impl Actor for KeyPool {
             actor.reload(context);
             actor.look_up(context);
         });
-        context.run_interval(SWEEP, |actor, _| actor.pool.sweep(actor.clock.now()));
+        context.run_interval(SWEEP, |actor, _| {
+            actor.pool.sweep(actor.clock.now());
+            actor.forget_parts();
+        });
     }
 }
 
@@ -190,8 +208,13 @@ impl Handler<LeaseKey> for KeyPool {
 
     fn handle(&mut self, LeaseKey { ask, reply }: LeaseKey, context: &mut Context<KeyPool>) {
         let (now, chance) = (self.clock.now(), fastrand::u64(..));
+        let waiting = self.line.len();
         let served = self.line.come(ask, reply, &mut self.pool, now, chance);
         self.answer(served, context);
+        if self.line.len() > waiting {
+            // It may wait for no more than the store's word.
+            self.borrow_parts(context);
+        }
     }
 }
 

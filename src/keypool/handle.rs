@@ -3,11 +3,13 @@
 use super::actor::{CheckKey, Clear, Edited, KeyPool, LeaseKey, Look, Shutdown, Steer};
 use super::books::Books;
 use super::lease::Lease;
+use super::lending::{self, Lending};
 use super::looks::Looks;
 use super::pool::{Ask, NoKey, Pool, PoolOptions, PoolView};
 use crate::domain::cooldown::Place;
 use crate::domain::ids::KeyId;
 use crate::domain::published::Published;
+use crate::domain::replicas::Replicas;
 use crate::domain::secret::Digest;
 use crate::domain::time::Clock;
 use crate::metrics::Metrics;
@@ -45,17 +47,20 @@ impl KeyPoolHandle {
         options: Options,
         metrics: Metrics,
         clock: Clock,
+        replicas: Replicas,
     ) -> Result<KeyPoolHandle, StoreError> {
         let now = clock.now();
         let revision = store.keys_revision()?;
         let mut pool = Pool::new(options.pool);
         pool.load_cooldowns(store.cooldowns()?);
         pool.load(store.keys(now.day())?, store.accounts(now.day())?, now);
+        lending::begin(&mut pool, &store, &replicas, now)?;
         let view = Published::new(pool.view(now));
         let published = view.clone();
         let address = KeyPool::start_in_arbiter(&Arbiter::new().handle(), move |_| {
             let looks = Looks::new(connection, options.look_every);
-            KeyPool::new(pool, Books::new(store, revision), looks, metrics, clock, published)
+            let lending = Lending::new(store.clone(), replicas);
+            KeyPool::new(pool, Books::new(store, revision), lending, looks, metrics, clock, published)
         });
         Ok(KeyPoolHandle { address, view })
     }

@@ -10,6 +10,7 @@ mod sqlite;
 use super::error::StoreError;
 use super::migrations;
 use crate::domain::secret::Secret;
+use crate::domain::time::Timestamp;
 use diesel::connection::{AnsiTransactionManager, Connection, TransactionManager};
 use diesel::result::Error as DieselError;
 use diesel::{PgConnection, SqliteConnection};
@@ -177,6 +178,14 @@ fn take_lock(connection: &mut AnyConnection, lock: Lock) -> Result<(), DieselErr
     match connection {
         AnyConnection::Postgres(connection) => postgres::take_lock(connection, lock),
         AnyConnection::Sqlite(_) => Ok(()),
+    }
+}
+
+/// The time of a database that may stand on another machine; `None` for a file.
+pub(super) fn time(connection: &mut AnyConnection) -> Result<Option<Timestamp>, StoreError> {
+    match connection {
+        AnyConnection::Postgres(connection) => Ok(Some(postgres::time(connection)?)),
+        AnyConnection::Sqlite(_) => Ok(None),
     }
 }
 

@@ -11,6 +11,7 @@ mod cooldowns;
 mod earlier;
 mod error;
 mod keys;
+mod leases;
 mod listings;
 mod migrations;
 mod model_choices;

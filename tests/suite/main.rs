@@ -36,6 +36,7 @@ mod restart;
 mod rules;
 mod scan;
 mod secrets;
+mod shared_limits;
 mod support;
 mod ten_keys;
 mod tokens;

@@ -157,7 +157,11 @@ impl Pool {
         record.free_tier = info.is_free_tier.or(record.free_tier);
         record.learned_daily_limit = limit.or(record.learned_daily_limit);
         if let Some(used) = info.free_used.filter(|_| now.since(today.start()) >= STALE) {
+            account.day_part.raise(used, now);
             let missing = account.today.raise(used, today);
+            // What other processes of ours used they count themselves.
+            let foreign = account.day_part.leased(now).map_or(0, |leased| used.saturating_sub(leased));
+            let missing = if self.replicas > 1 { missing.min(foreign) } else { missing };
             if missing > 0 {
                 *self.account_uses.entry((account_id, today)).or_default() += missing;
             }

@@ -5,10 +5,14 @@
 
 use super::Lock;
 use crate::domain::secret::Secret;
+use crate::domain::time::Timestamp;
 use crate::store::error::StoreError;
 use diesel::connection::{Connection, SimpleConnection};
+use diesel::dsl::sql;
+use diesel::prelude::*;
 use diesel::r2d2::R2D2Connection;
 use diesel::result::Error as DieselError;
+use diesel::sql_types::BigInt;
 use diesel::{ConnectionError, PgConnection};
 use zeroize::Zeroizing;
 
@@ -40,6 +44,12 @@ pub(super) fn connect(url: &Secret) -> Result<PgConnection, StoreError> {
 /// Asks the server for a sign of life.
 pub(super) fn ping(connection: &mut PgConnection) -> Result<(), StoreError> {
     R2D2Connection::ping(connection).map_err(StoreError::from)
+}
+
+/// The server's own time.
+pub(super) fn time(connection: &mut PgConnection) -> Result<Timestamp, DieselError> {
+    let millis = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)";
+    diesel::select(sql::<BigInt>(millis)).get_result(connection).map(Timestamp::from_millis)
 }
 
 /// Waits for what `lock` asks for; it is given back with the transaction's end.
