@@ -42,11 +42,12 @@ struct Status {
     started_at: String,
     /// What needs the operator.
     warnings: Vec<Banner>,
-    /// Whether the database is away, or a part of the program has died.
+    /// Whether the database is away, no row can be kept, or a part of the program has died.
     degraded: bool,
     actors: Actors,
     /// Usage rows that have not reached the database yet.
     usage_rows_waiting: usize,
+    journal: Journal,
     /// Requests of clients being served.
     requests_in_flight: usize,
     keys: KeyCounts,
@@ -55,6 +56,19 @@ struct Status {
     public_origin: Option<String>,
     /// What clients take as their base URL, seen from whoever asks.
     client_base_url: String,
+}
+
+/// The local journal, which holds usage rows until the database has them.
+#[derive(Serialize, JsonSchema)]
+struct Journal {
+    /// Rows in it.
+    rows: usize,
+    /// Bytes that they take.
+    bytes: u64,
+    /// Whether new requests are turned away, because it is full or its disk takes nothing.
+    full: bool,
+    /// Files in its folder that were damaged and are kept aside.
+    damaged_files: usize,
 }
 
 /// Which parts live.
@@ -108,7 +122,8 @@ async fn status(request: HttpRequest, plane: Data<Plane>) -> HttpResponse {
         usage_sink: plane.usage.is_alive(),
     };
     // Asked now, so that the answer is true now.
-    let away = plane.ledger.ping().await.is_err();
+    let away = plane.ledger.ping().await.is_err() || plane.usage.is_database_away();
+    let depth = plane.usage.depth();
     let status = Status {
         version: env!("CARGO_PKG_VERSION"),
         time: plane.clock.now().rfc3339(),
@@ -116,9 +131,16 @@ async fn status(request: HttpRequest, plane: Data<Plane>) -> HttpResponse {
         started_at: plane.started_at.rfc3339(),
         warnings: banners::all(&plane, &pool),
         degraded: away
+            || plane.usage.is_full()
             || !(actors.key_pool && actors.model_catalog && actors.token_book && actors.usage_sink),
         actors,
-        usage_rows_waiting: plane.usage.waiting(),
+        usage_rows_waiting: depth.rows,
+        journal: Journal {
+            rows: depth.rows,
+            bytes: depth.bytes,
+            full: plane.usage.is_full(),
+            damaged_files: plane.usage.set_aside(),
+        },
         requests_in_flight: (plane.requests_in_flight)(),
         keys: KeyCounts::of(&pool),
         models: Models {

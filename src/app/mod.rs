@@ -42,6 +42,7 @@ use crate::shape::tokens;
 use crate::store::{Place, SecretKeySource, Store, StoreError};
 use crate::tokens::TokensHandle;
 use crate::upstream::client::Connection;
+use crate::usage::journal::{self, Journal};
 use crate::usage::{Completer, UsageHandle};
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
@@ -49,9 +50,12 @@ use actix_web::{App as WebApp, web};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::timeout;
 
 /// Idle connections of the admin plane are kept this long.
 const ADMIN_IDLE: Duration = Duration::from_secs(5);
+/// For the last rows at the end.
+const FLUSH_TIME: Duration = Duration::from_secs(10);
 /// The admin plane has nothing to drain.
 const ADMIN_SHUTDOWN: Duration = Duration::from_secs(2);
 
@@ -91,6 +95,7 @@ impl App {
         let admin_address = admin_listener.local_addr().map_err(StartError::Io)?;
         let connection = connection(&settings.openrouter)?;
         let store = open_store(&settings.database)?;
+        let journal = Journal::open(journal_options(settings))?;
         let (password, new_password) = password::find(settings.admin.password.as_ref(), &store)?;
         time::follow(&store, &clock)?;
         time::watch(store.clone(), clock.clone());
@@ -115,7 +120,7 @@ impl App {
         access.admin_uses = Some(admin_uses.clone());
         password::watch(password.clone(), store.clone());
         let days = settings.usage.retention_days;
-        let mut usage = UsageHandle::start(store.clone(), days, metrics.clone(), clock.clone());
+        let mut usage = UsageHandle::start(store.clone(), journal, days, metrics.clone(), clock.clone());
         if let Some(wait) = settings.usage.complete_cancelled {
             let completer = Completer::start(connection.clone(), store.clone(), usage.clone(), wait);
             usage = usage.completed_by(completer);
@@ -193,7 +198,10 @@ impl App {
         self.shared.gate.drain();
         log::info!("stopping: {} requests are being served", self.shared.gate.inside());
         stop::drain(&stop, &self.shared, serving, data, shutdown_timeout).await;
-        self.shared.usage.flush().await;
+        // What is not stored by then waits in the journal for the next start.
+        if timeout(FLUSH_TIME, self.shared.usage.flush()).await.is_err() {
+            log::warn!("{} usage rows wait in the journal for the next start", self.shared.usage.waiting());
+        }
         self.shared.tokens.shut_down().await;
         self.shared.pool.shut_down().await;
         admin.stop(false).await;
@@ -259,6 +267,14 @@ fn add_configured_keys(keys: &[Secret], store: &Store, clock: &Clock) -> Result<
         }
     }
     Ok(())
+}
+
+fn journal_options(settings: &Settings) -> journal::Options {
+    journal::Options {
+        folder: settings.database.data_dir.join("journal"),
+        most_bytes: settings.usage.journal_max_bytes,
+        durability: settings.usage.durability,
+    }
 }
 
 fn pool_options(settings: &Settings) -> keypool::Options {

@@ -27,6 +27,7 @@ mod rights;
 mod routes;
 mod scrub;
 pub mod shaping;
+mod whole;
 
 pub use admission::Gate;
 pub use outer::guard;

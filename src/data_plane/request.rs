@@ -82,15 +82,15 @@ async fn serve(
     };
     let wish = match taken_in {
         Ok(wish) => wish,
-        Err(error) => return respond(Sought { found: Err(error), record }, dialect, id, plane),
+        Err(error) => return respond(Sought { found: Err(error), record }, dialect, id, plane).await,
     };
     let Some(held_back) = wish.options.early_headers.filter(|_| wish.wants_a_stream()) else {
-        return respond(wish.seek(record).await, dialect, id, plane);
+        return respond(wish.seek(record).await, dialect, id, plane).await;
     };
     let head = record.head_sent();
     let mut search: early::Search = Box::pin(wish.seek(record));
     match timeout(held_back, &mut search).await {
-        Ok(sought) => respond(sought, dialect, id, plane),
+        Ok(sought) => respond(sought, dialect, id, plane).await,
         Err(_) => {
             head.tell();
             early::respond(search, dialect, held_back, plane.clone())
@@ -98,13 +98,14 @@ async fn serve(
     }
 }
 
-fn respond(Sought { found, record }: Sought, dialect: Dialect, id: RequestId, plane: &Plane) -> HttpResponse {
+async fn respond(sought: Sought, dialect: Dialect, id: RequestId, plane: &Plane) -> HttpResponse {
+    let Sought { found, record } = sought;
     match found {
         Ok(answer) => relay::respond(answer, record, plane),
         Err(error) => {
             let mut response = error.response(Some(dialect), &id.to_string());
             relay::tell_attempts(record.attempts(), response.headers_mut());
-            record.refuse(&error);
+            record.refuse(&error).await;
             response
         }
     }
@@ -123,7 +124,7 @@ async fn take_in(
     record: &mut Record,
 ) -> Result<Wish, ApiError> {
     let place = plane.gate.enter()?;
-    refuse_if_rows_pile_up(plane)?;
+    refuse_if_no_row_can_be_kept(plane, record)?;
     let admitted = plane.access.check(request.headers()).await?;
     refuse_pooled_key(&admitted, plane)?;
     record.client(&admitted.client);
@@ -310,10 +311,12 @@ fn refuse_pooled_key(admitted: &Admitted, plane: &Plane) -> Result<(), ApiError>
     }
 }
 
-fn refuse_if_rows_pile_up(plane: &Plane) -> Result<(), ApiError> {
+/// Refusing is honest, where serving without a record, or losing one, is not.
+fn refuse_if_no_row_can_be_kept(plane: &Plane, record: &mut Record) -> Result<(), ApiError> {
     if !plane.usage.is_full() {
         return Ok(());
     }
+    record.cannot_be_kept();
     let message = "usage cannot be recorded just now, so nothing is served; try again shortly";
     Err(ApiError {
         retry_after: Some(Duration::from_secs(5)),

@@ -211,7 +211,11 @@ export default {
   "banner.weak_password": "The admin password is weak, and this port can be reached from other machines. Set a longer one.",
   "banner.catalog_stale": "The list of models is old: OpenRouter did not answer when asked for it.",
   "banner.database_away": "The database is away. Requests go on; their rows wait.",
-  "banner.rows_waiting": "{n} usage rows wait for the database.",
+  "banner.journal_growing": "The journal is growing: {n} usage rows wait for the database.",
+  "banner.journal_growing_one": "The journal is growing: one usage row waits for the database.",
+  "banner.journal_full": "No usage row can be kept now, so new requests are turned away. Bring the database back, or free space on the journal's disk.",
+  "banner.journal_damaged": "{n} files of the journal were damaged and are kept aside; what could be read of them is stored. Look at the disk, then move them away.",
+  "banner.journal_damaged_one": "One file of the journal was damaged and is kept aside; what could be read of it is stored. Look at the disk, then move it away.",
 
   "column.key": "Key",
   "column.state": "State",

@@ -209,7 +209,9 @@ export default {
   "banner.weak_password": "管理员密码过弱，而此端口可从其他机器访问。请设置更长的密码。",
   "banner.catalog_stale": "模型列表已过时：OpenRouter 没有响应。",
   "banner.database_away": "数据库不可用。请求照常进行，记录等待写入。",
-  "banner.rows_waiting": "{n} 条用量记录正在等待写入数据库。",
+  "banner.journal_growing": "日志流水正在增长：{n} 条用量记录等待写入数据库。",
+  "banner.journal_full": "目前无法保存用量记录，新请求会被拒绝。请恢复数据库，或在日志流水所在磁盘上腾出空间。",
+  "banner.journal_damaged": "{n} 个日志流水文件已损坏并被单独保留，其中可读的记录均已入库。请检查磁盘，然后移走这些文件。",
 
   "column.key": "密钥",
   "column.state": "状态",

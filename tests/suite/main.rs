@@ -26,6 +26,7 @@ mod failover;
 mod floors;
 mod golden;
 mod https;
+mod journal;
 mod limits;
 mod live_settings;
 mod models;
