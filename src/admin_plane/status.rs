@@ -6,8 +6,9 @@ use super::pages::json;
 use super::routes::Route;
 use crate::domain::time::Timestamp;
 use crate::keypool::PoolView;
-use actix_web::HttpResponse;
+use actix_web::http::header::HOST;
 use actix_web::web::{self, Data};
+use actix_web::{HttpRequest, HttpResponse};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -53,7 +54,7 @@ struct Status {
     models: Models,
     /// The origin under which browsers see the dashboard, if it was configured.
     public_origin: Option<String>,
-    /// What clients take as their base URL.
+    /// What clients take as their base URL, seen from whoever asks.
     client_base_url: String,
 }
 
@@ -110,7 +111,8 @@ async fn health() -> HttpResponse {
     json(200, &Health { status: "ok" })
 }
 
-async fn status(plane: Data<Plane>) -> HttpResponse {
+async fn status(request: HttpRequest, plane: Data<Plane>) -> HttpResponse {
+    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
     let pool = plane.pool.view();
     let catalog = plane.catalog.get();
     let actors = Actors {
@@ -147,7 +149,7 @@ async fn status(plane: Data<Plane>) -> HttpResponse {
             fetched_at: catalog.fetched_at.map(Timestamp::rfc3339),
         },
         public_origin: plane.door.hosts().public().map(ToString::to_string),
-        client_base_url: plane.client_base_url.clone(),
+        client_base_url: plane.reach.base_url(host),
     };
     json(200, &status)
 }

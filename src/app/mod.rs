@@ -5,6 +5,7 @@
 mod certificate;
 mod error;
 pub mod hardening;
+mod live;
 pub mod logging;
 mod operator;
 mod password;
@@ -27,6 +28,7 @@ use crate::credentials::{AdminAsClient, AdminPassword};
 use crate::data_plane::{self, access::Access, shaping::Shaping};
 use crate::domain::ids::RequestIds;
 use crate::domain::key::NewKey;
+use crate::domain::published::Published;
 use crate::domain::replicas::Replicas;
 use crate::domain::secret::Secret;
 use crate::domain::time::Clock;
@@ -126,7 +128,7 @@ impl App {
             usage = usage.completed_by(completer);
         }
         let shared = Arc::new(data_plane::Shared {
-            options: data_options(settings, deadlines),
+            options: Published::new(data_options(settings, deadlines)),
             access,
             shaping: shaping(settings)?,
             gate: data_plane::Gate::new(settings.server.max_in_flight, settings.server.max_body_memory),
@@ -153,7 +155,8 @@ impl App {
         };
         let parts =
             operator::Parts { password, store, pool, catalog, tokens, admin_uses, usage, metrics, clock };
-        let admin = operator::plane(settings, data_address, Arc::clone(&shared), parts);
+        let live = live::settings(settings, &shared, deadlines);
+        let admin = operator::plane(settings, data_address, Arc::clone(&shared), live, parts);
         Ok(App {
             data_address,
             admin_address,
@@ -277,12 +280,13 @@ fn journal_options(settings: &Settings) -> journal::Options {
 }
 
 fn pool_options(settings: &Settings) -> keypool::Options {
+    keypool::Options { pool: choices(settings), look_every: settings.openrouter.key_check_interval }
+}
+
+fn choices(settings: &Settings) -> PoolOptions {
     let proxy = &settings.proxy;
     let limits = FreeLimits { daily: proxy.free_daily_limit, minute: proxy.free_minute_limit };
-    keypool::Options {
-        pool: PoolOptions { strategy: proxy.load_balance_strategy, limits },
-        look_every: settings.openrouter.key_check_interval,
-    }
+    PoolOptions { strategy: proxy.load_balance_strategy, limits }
 }
 
 fn catalog_options(openrouter: &OpenRouter) -> CatalogOptions {
@@ -309,6 +313,7 @@ fn data_options(settings: &Settings, deadlines: Deadlines) -> data_plane::Option
         idle_timeout: openrouter.idle_timeout,
         request_timeout: openrouter.request_timeout,
         stream_timeout: openrouter.stream_timeout,
+        auto_max_tokens: settings.proxy.auto_max_tokens,
     }
 }
 
@@ -334,10 +339,14 @@ fn shaping(settings: &Settings) -> Result<Shaping, StartError> {
     let entries = proxy.model_aliases.iter().map(|alias| (alias.name.clone(), alias.models.clone()));
     let aliases = Aliases::new(entries).map_err(StartError::Aliases)?;
     if proxy.auto_max_tokens {
-        // Loading the tokenizer takes longer than a client should wait for its first count.
-        std::thread::spawn(tokens::warm_up);
+        warm_up();
     }
-    Ok(Shaping::new(rules, aliases, proxy.auto_max_tokens))
+    Ok(Shaping::new(rules, aliases))
+}
+
+/// Loading the tokenizer takes longer than a client should wait for its first count.
+fn warm_up() {
+    std::thread::spawn(tokens::warm_up);
 }
 
 fn data_server(
@@ -367,7 +376,7 @@ fn admin_server(
     let factory = move || {
         WebApp::new()
             .wrap(from_fn(admin_plane::outer))
-            .wrap(admin_plane::security_headers(&plane.client_base_url))
+            .wrap(admin_plane::security_headers())
             .configure(|config| admin_plane::configure(config, &plane))
             .default_service(web::to(admin_plane::not_found))
     };

@@ -14,7 +14,8 @@ const RETENTION_DAYS: Row = Row::new(
     Kind::Whole { min: 0, max: 36_500 },
     "90",
     "Days that usage rows are kept, sums for good; 0 keeps every row.",
-);
+)
+.live();
 
 const COMPLETE_CANCELLED: Row = Row::new(
     "usage.complete_cancelled",

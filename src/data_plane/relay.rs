@@ -162,7 +162,7 @@ impl Relay {
         plane: &Plane,
     ) -> Relay {
         let Plane { shared, .. } = plane;
-        let options = &shared.options;
+        let options = shared.options.get();
         let stopping = shared.gate.ended();
         let mut relay = Relay {
             upstream: Some(opening.body),

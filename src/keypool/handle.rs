@@ -1,6 +1,6 @@
 //! What the rest of the program holds of the KeyPool: methods instead of messages.
 
-use super::actor::{CheckKey, Choose, Clear, Edited, KeyPool, LeaseKey, Look, Shutdown};
+use super::actor::{CheckKey, Clear, Edited, KeyPool, LeaseKey, Look, Shutdown, Steer};
 use super::books::Books;
 use super::lease::Lease;
 use super::lending::{self, Lending};
@@ -11,7 +11,6 @@ use crate::domain::ids::KeyId;
 use crate::domain::published::Published;
 use crate::domain::replicas::Replicas;
 use crate::domain::secret::Digest;
-use crate::domain::strategy::Strategy;
 use crate::domain::time::Clock;
 use crate::metrics::Metrics;
 use crate::store::{Store, StoreError};
@@ -121,9 +120,9 @@ impl KeyPoolHandle {
         self.address.send(CheckKey(key)).await.ok().flatten()
     }
 
-    /// Chooses keys in this way from now on.
-    pub fn choose(&self, strategy: Strategy) {
-        self.address.do_send(Choose(strategy));
+    /// Goes by these options from now on.
+    pub fn steer(&self, options: PoolOptions) {
+        self.address.do_send(Steer(options));
     }
 
     /// Whether the actor lives.

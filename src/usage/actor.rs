@@ -39,6 +39,11 @@ pub struct UsageSink {
     told_away: bool,
 }
 
+/// Keeps rows for so many days from now on; `None`: for ever.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Keep(pub Option<u32>);
+
 /// Answers when every row so far is stored, or could not be.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -182,6 +187,14 @@ impl Actor for UsageSink {
         context.run_interval(TICK, UsageSink::write);
         context.run_interval(SWEEP, UsageSink::delete_old);
         context.run_interval(ADOPT, UsageSink::adopt);
+    }
+}
+
+impl Handler<Keep> for UsageSink {
+    type Result = ();
+
+    fn handle(&mut self, Keep(days): Keep, _: &mut Context<UsageSink>) {
+        self.retention.keep(days);
     }
 }
 

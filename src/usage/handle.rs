@@ -1,6 +1,6 @@
 //! What the rest of the program holds of the UsageSink.
 
-use super::actor::{Flush, UsageSink};
+use super::actor::{Flush, Keep, UsageSink};
 use super::completion::{Cancelled, Completer};
 use super::journal::{Depth, Journal, Written};
 use super::reader::UsageReader;
@@ -122,6 +122,11 @@ impl UsageHandle {
     /// Whether the database did not take the last rows.
     pub fn is_database_away(&self) -> bool {
         self.is_away.load(Ordering::Acquire)
+    }
+
+    /// Keeps rows for `days` from now on; `None`: for ever.
+    pub fn keep_for(&self, days: Option<u32>) {
+        self.address.do_send(Keep(days));
     }
 
     /// Waits until every row so far is stored, or could not be.

@@ -28,6 +28,7 @@ mod golden;
 mod https;
 mod journal;
 mod limits;
+mod live_settings;
 mod models;
 mod odd_answers;
 mod papers;
