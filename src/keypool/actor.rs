@@ -6,11 +6,10 @@ use super::lease::Lease;
 use super::lending::Lending;
 use super::line::{Line, Served, Waiter};
 use super::looks::Looks;
-use super::pool::{Ask, Ending, Lesson, NoKey, Pool, PoolView};
+use super::pool::{Ask, Ending, Lesson, NoKey, Pool, PoolOptions, PoolView};
 use crate::domain::cooldown::Place;
 use crate::domain::ids::KeyId;
 use crate::domain::published::Published;
-use crate::domain::strategy::Strategy;
 use crate::domain::time::{Clock, Timestamp};
 use crate::metrics::Metrics;
 use crate::upstream::account::{KeyCheckFault, KeyInfo};
@@ -94,10 +93,10 @@ pub enum Clear {
 #[rtype(result = "Option<Result<KeyInfo, KeyCheckFault>>")]
 pub struct CheckKey(pub KeyId);
 
-/// Chooses keys in another way from now on.
+/// Goes by other options from now on.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Choose(pub Strategy);
+pub struct Steer(pub PoolOptions);
 
 /// Writes what is left to be written.
 #[derive(Message)]
@@ -159,6 +158,7 @@ impl KeyPool {
     }
 
     fn answer(&mut self, served: Vec<Served<Reply>>, context: &mut Context<KeyPool>) {
+        self.note_parts();
         for (reply, answer) in served {
             self.changed = true;
             // One who has left drops the lease, which gives it back.
@@ -276,10 +276,12 @@ impl Handler<Clear> for KeyPool {
     }
 }
 
-impl Handler<Choose> for KeyPool {
+impl Handler<Steer> for KeyPool {
     type Result = ();
 
-    fn handle(&mut self, Choose(strategy): Choose, _: &mut Context<KeyPool>) {
-        self.pool.set_strategy(strategy);
+    fn handle(&mut self, Steer(options): Steer, context: &mut Context<KeyPool>) {
+        self.pool.set_options(options);
+        self.changed = true;
+        self.advance(context);
     }
 }

@@ -8,7 +8,7 @@ mod hosts;
 mod sessions;
 mod throttle;
 
-pub use hosts::Hosts;
+pub use hosts::{Hosts, name_of};
 pub use sessions::{LONGEST, Left};
 
 use super::problem::Problem;
