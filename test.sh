@@ -6,7 +6,7 @@
 #   ./test.sh --long    everything, and the long tests
 #
 # Needs Rust (cargo, rustfmt, clippy). The rest is installed by package name where it is missing: a C
-# compiler, perl, make, python3, Postgres, Node, openssl, shellcheck, nginx, docker-compose, mmdebstrap and Chromium by apt-get
+# compiler, perl, make, python3, Postgres, Node, openssl, shellcheck, nginx, valgrind, docker-compose, mmdebstrap and Chromium by apt-get
 # (as root or through sudo), the SDKs into folders that git ignores, cargo-deny below the target folder. A failed step never
 # stops the later ones. As root the release binary is built as the image's is, in a bare Debian below the target folder.
 set -euo pipefail
@@ -16,8 +16,8 @@ exec </dev/null
 readonly DENY_VERSION=0.20.2
 TARGET=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 readonly TARGET
-readonly SCRIPTS=(deploy/*.sh test.sh .ci/run tests/postgres.sh tests/demo.sh tests/deployment.sh tests/image.sh tests/sdk/run.sh tests/browser/run.sh tests/browser/pictures.sh tests/admin/schemathesis.sh)
-BINARY=$TARGET/release/openrouter-proxy
+readonly SCRIPTS=(deploy/*.sh test.sh bench.sh .ci/run tests/postgres.sh tests/demo.sh tests/deployment.sh tests/image.sh tests/sdk/run.sh tests/browser/run.sh tests/browser/pictures.sh tests/admin/schemathesis.sh)
+readonly BINARY=$TARGET/release/openrouter-proxy
 export PATH="$TARGET/tools/bin:$PATH:$HOME/.cargo/bin"
 
 quick=false
@@ -140,6 +140,7 @@ install_packages() {
     have nginx || packages+=(nginx-light)
     have docker-compose || docker compose version >/dev/null 2>&1 || packages+=(docker-compose)
     have mmdebstrap || [ "$(id -u)" -ne 0 ] || packages+=(mmdebstrap)
+    have valgrind || packages+=(valgrind)
     have chromium || have chromium-browser || have google-chrome || packages+=(chromium)
     [ -n "$(fc-list :lang=zh 2>/dev/null)" ] || packages+=(fontconfig fonts-noto-cjk fonts-inter)
   fi
@@ -203,7 +204,6 @@ release_build() {
   local why
   if why=$(tests/image.sh possible); then
     step 'Release build, as the image has it' tests/image.sh build
-    BINARY=$TARGET/image/target/release/openrouter-proxy
     return
   fi
   if [ "${CI:-}" = true ]; then
@@ -230,6 +230,7 @@ else
   advisories
   release_build
   step 'Libraries of the release binary' no_foreign_libraries
+  step 'Benchmark, the quick one' ./bench.sh --quick
   counted 'Compose file, nginx, systemd unit' suite_counts tests/deployment.sh "$BINARY"
   if tests/image.sh possible >/dev/null; then
     counted 'The image without an engine' suite_counts tests/image.sh run "$BINARY"

@@ -2,21 +2,24 @@
 # The image without a container engine: the scripts that the Dockerfile calls, run in a bare Debian of their own.
 #
 #   tests/image.sh possible        whether it can be done here: needs root, mount namespaces and mmdebstrap
-#   tests/image.sh build           first stage; the binary is left in target/image/target/release
+#   tests/image.sh build           first stage; the binary is left in target/release, as cargo outside would leave it
 #   tests/image.sh run [BINARY]    second stage, and the program in it: another user, nothing writable but /data
 #
-# The machine's Rust toolchain and crates stand in for the Rust image, read-only. Debian's base and the compiled
-# crates are kept below target/image between runs. `run` prints the counts on a line of their own.
+# The machine's Rust toolchain and crates stand in for the Rust image, read-only. What is compiled lies in the target
+# folder, so that it is compiled once for all; Debian's base is kept below target/image between runs. `run` prints the
+# counts on a line of their own.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 readonly DEBIAN=bookworm
 readonly SOURCE=$PWD
-IMAGE=$(realpath -m "${CARGO_TARGET_DIR:-target}")/image
-readonly IMAGE
+TARGET=$(realpath -m "${CARGO_TARGET_DIR:-target}")
+readonly TARGET
+readonly IMAGE=$TARGET/image
 
 possible() {
   [ "$(id -u)" -eq 0 ] || { echo 'needs root' && return 1; }
-  unshare --mount true 2>/dev/null || { echo 'needs mount namespaces' && return 1; }
+  unshare --mount sh -c 'mount -t tmpfs tmpfs /mnt && mount -t proc proc /mnt' 2>/dev/null ||
+    { echo 'needs mounts in a namespace of its own' && return 1; }
   command -v mmdebstrap >/dev/null || { echo 'needs mmdebstrap' && return 1; }
   # What is built in there is run out here too.
   printf '%s\n' 2.36 "$(getconf GNU_LIBC_VERSION | awk '{ print $2 }')" | sort -CV ||
@@ -59,7 +62,7 @@ build_inside() {
   cargo_home=${CARGO_HOME:-$HOME/.cargo}
   machine "$root"
   # Toolchain and crates where they are outside, so that what was compiled stays good.
-  mkdir -p "$root$toolchain" "$root$cargo_home/registry" "$root$SOURCE" "$root$IMAGE/target" "$IMAGE/target"
+  mkdir -p "$root$toolchain" "$root$cargo_home/registry" "$root$SOURCE"
   mount --bind "$toolchain" "$root$toolchain"
   mount -o remount,bind,ro "$root$toolchain"
   mount --bind "$cargo_home/registry" "$root$cargo_home/registry"
@@ -67,9 +70,9 @@ build_inside() {
   [ ! -e "$cargo_home/config.toml" ] || cp "$cargo_home/config.toml" "$root$cargo_home/config.toml"
   mount --bind "$IMAGE/source" "$root$SOURCE"
   mount -o remount,bind,ro "$root$SOURCE"
-  mkdir -p "$root$IMAGE/target"
-  mount --bind "$IMAGE/target" "$root$IMAGE/target"
-  chrooted "$root" CARGO_HOME="$cargo_home" CARGO_NET_OFFLINE=true CARGO_TARGET_DIR="$IMAGE/target" \
+  mkdir -p "$root$TARGET"
+  mount --bind "$TARGET" "$root$TARGET"
+  chrooted "$root" CARGO_HOME="$cargo_home" CARGO_NET_OFFLINE=true CARGO_TARGET_DIR="$TARGET" \
     PATH="$toolchain/bin:/usr/sbin:/usr/bin:/sbin:/bin" sh -c "cd '$SOURCE' && exec sh deploy/build.sh"
 }
 
@@ -83,9 +86,9 @@ build() {
   mkdir -p "$IMAGE/source"
   sed -n 's/^!//p' .dockerignore | xargs -I{} cp -a --parents {} "$IMAGE/source"
   # The target folder lies below the source, where nothing can be made while that is read-only.
-  case $IMAGE in "$SOURCE"/*) mkdir -p "$IMAGE/source/${IMAGE#"$SOURCE"/}/target" ;; esac
+  case $TARGET in "$SOURCE"/*) mkdir -p "$IMAGE/source/${TARGET#"$SOURCE"/}" ;; esac
   unshare --mount bash "$0" build-inside
-  ls -l "$IMAGE/target/release/openrouter-proxy"
+  ls -l "$TARGET/release/openrouter-proxy"
 }
 
 install_inside() {
@@ -141,7 +144,7 @@ line() {
 
 smoke() {
   local binary work simulator server simulated data admin password
-  binary=$(realpath "${1:-$IMAGE/target/release/openrouter-proxy}")
+  binary=$(realpath "${1:-$TARGET/release/openrouter-proxy}")
   possible
   fresh_root "$IMAGE/run"
   mkdir -p "$IMAGE/run/tmp/out"

@@ -19,6 +19,7 @@ pub mod file;
 pub mod given;
 pub mod host;
 pub mod json;
+pub mod live;
 pub mod log;
 pub mod mapping;
 pub mod near;

@@ -91,7 +91,7 @@ impl<'a> Reader<'a> {
             Source::Environment(name) if name.ends_with("_FILE") => {
                 self.sources.environment.get(name).map(String::as_str)
             }
-            Source::Environment(_) | Source::Flag(_) | Source::Preset => None,
+            Source::Environment(_) | Source::Flag(_) | Source::Operator | Source::Preset => None,
         };
         let warning = file.and_then(|file| exposed::warning(Path::new(file), "secrets"));
         if let Some(warning) = warning.filter(|warning| !self.warnings.contains(warning)) {

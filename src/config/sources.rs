@@ -37,6 +37,8 @@ pub enum Source {
     DotEnv(String),
     /// The configuration file at this path.
     File(String),
+    /// The operator, while the program runs.
+    Operator,
     /// Nobody gave one.
     Preset,
 }
@@ -48,6 +50,7 @@ impl fmt::Display for Source {
             Source::Environment(name) => write!(f, "environment variable {name}"),
             Source::DotEnv(name) => write!(f, "{name} in {DOTENV_FILE}"),
             Source::File(path) => f.write_str(path),
+            Source::Operator => f.write_str("changed here"),
             Source::Preset => f.write_str("default"),
         }
     }

@@ -158,8 +158,9 @@ pub async fn serve_with(
 
 async fn send(plane: &Plane, errand: &mut Errand, key: &Secret, via: Via) -> Result<Begun, Setback> {
     let left = errand.until.saturating_duration_since(Instant::now());
-    errand.call.head_timeout = plane.options.first_byte_timeout.min(left);
-    let deadlines = Deadlines { idle: plane.options.idle_timeout, answer: errand.until };
+    let options = plane.options.get();
+    errand.call.head_timeout = options.first_byte_timeout.min(left);
+    let deadlines = Deadlines { idle: options.idle_timeout, answer: errand.until };
     attempt::send(&plane.upstream, &errand.call, key, via, errand.dialect, deadlines).await
 }
 

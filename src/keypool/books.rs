@@ -235,14 +235,19 @@ impl Handler<Shutdown> for KeyPool {
     type Result = ResponseActFuture<KeyPool, ()>;
 
     /// What is being written comes first: the program ends after this, whatever is under way.
-    fn handle(&mut self, _: Shutdown, _: &mut Context<KeyPool>) -> Self::Result {
+    fn handle(&mut self, _: Shutdown, context: &mut Context<KeyPool>) -> Self::Result {
         self.books.closing = true;
         let (told, written) = oneshot::channel();
         if self.books.writing {
             self.books.written = Some(told);
         }
-        let written = async move { drop(written.await) };
-        let last = written.into_actor(self).then(|(), actor, _| {
+        let (done, returned) = oneshot::channel();
+        self.close_parts(done, context);
+        let before = async move {
+            drop(written.await);
+            drop(returned.await);
+        };
+        let last = before.into_actor(self).then(|(), actor, _| {
             let page = actor.take_page();
             write(actor.books.store.clone(), page).into_actor(actor)
         });

@@ -124,6 +124,7 @@ impl Scene<'_> {
             provider: model.map_or("Novita", |model| model.provider),
             id: &id,
             user: &user,
+            words: &ask.text,
             key: self.key,
             max_tokens: ask.max_tokens.unwrap_or_else(|| window.min(65_536)),
             prompt_tokens: ask.prompt_tokens,

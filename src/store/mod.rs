@@ -8,10 +8,12 @@ mod accounts;
 mod clear;
 mod connection;
 mod cooldowns;
+mod copy;
 mod earlier;
 mod error;
 mod instances;
 mod keys;
+mod leases;
 mod listings;
 mod migrations;
 mod model_choices;
@@ -23,14 +25,17 @@ mod seal;
 mod secret_key;
 mod sessions;
 mod settings;
+mod tables;
 #[cfg(test)]
 mod testing;
 mod text;
 mod tokens;
+mod upkeep;
 mod usage;
 mod vaults;
 
 pub use connection::Place;
+pub use copy::{Copied, copy};
 pub use earlier::{Earlier, EarlierError, Imported, ImportedUsage};
 pub use error::StoreError;
 pub use keys::KeyEdit;
@@ -41,6 +46,7 @@ pub use rotate::{HandOver, Rotated};
 pub use seal::SecretKey;
 pub use secret_key::SecretKeySource;
 pub use tokens::{StoredToken, TokenText};
+pub use upkeep::{Migrated, Status, backup, migrate, status};
 
 use connection::Pool;
 use std::sync::Arc;

@@ -44,6 +44,8 @@ pub(in crate::simulator) struct Case<'a> {
     pub key: &'a str,
     /// The simulator's clock.
     pub now: Timestamp,
+    /// What the user said last, without directives.
+    pub words: &'a str,
     /// How much of the fault.
     pub amount: u64,
     /// The output limit asked for, in tokens.
@@ -81,6 +83,7 @@ impl Case<'_> {
             user: "",
             key: "",
             now,
+            words: "",
             amount: 0,
             max_tokens: 0,
             prompt_tokens: 0,

@@ -33,6 +33,14 @@ pub(super) const ROWS: &[Row] = &[
         }),
     ),
     row(
+        Fault::SaysMid,
+        2,
+        Bend(|c, good| {
+            let error = json!({"code": c.words, "message": c.words, "metadata": {"raw": c.words}});
+            after_content(c, good, error, true)
+        }),
+    ),
+    row(
         Fault::ErrorUsage,
         2,
         Bend(|c, good| after_content(c, good, json!({"code": 400, "message": "Token limit reached"}), true)),

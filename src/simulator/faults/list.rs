@@ -131,6 +131,10 @@ faults! {
     Bare = "bare",
     /// 429 `capacity_exhausted` without `error.code`; amount: seconds.
     Capacity = "capacity",
+    /// An error in the words of the request, in its message, code and metadata; amount: the status.
+    Says = "says",
+    /// Content, then an error in the words of the request, then `[DONE]`; amount: chunks before it.
+    SaysMid = "saysmid",
     /// 502 as an HTML page of the edge.
     Html = "html",
     /// 429 as an HTML page with code 1015; amount: seconds.
