@@ -8,6 +8,7 @@ pub mod hardening;
 mod live;
 pub mod logging;
 mod operator;
+mod options;
 mod password;
 mod replicas;
 mod stop;
@@ -19,7 +20,7 @@ pub use password::{NewPassword, generate as new_password};
 pub use stop::Stop;
 
 use crate::admin_plane;
-use crate::catalog::{CatalogHandle, CatalogOptions};
+use crate::catalog::CatalogHandle;
 use crate::config::Settings;
 use crate::config::database::{Database, DatabaseUrl};
 use crate::config::exposed;
@@ -33,18 +34,17 @@ use crate::domain::published::Published;
 use crate::domain::replicas::Replicas;
 use crate::domain::secret::Secret;
 use crate::domain::time::Clock;
-use crate::keypool::{self, FreeLimits, KeyPoolHandle, PoolOptions};
+use crate::keypool::KeyPoolHandle;
 use crate::listener::{self, Deadlines};
 use crate::metrics::Metrics;
 use crate::replicas::{News, ReplicasHandle};
 use crate::shape::alias::Aliases;
-use crate::shape::free_rule::FreeRule;
 use crate::shape::rules::Rules;
 use crate::shape::tokens;
 use crate::store::{Place, SecretKeySource, Store, StoreError};
 use crate::tokens::TokensHandle;
 use crate::upstream::client::Connection;
-use crate::usage::journal::{self, Journal};
+use crate::usage::journal::Journal;
 use crate::usage::{Completer, UsageHandle};
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
@@ -100,7 +100,7 @@ impl App {
         let admin_address = admin_listener.local_addr().map_err(StartError::Io)?;
         let connection = connection(&settings.openrouter)?;
         let store = open_store(&settings.database)?;
-        let journal = Journal::open(journal_options(settings))?;
+        let journal = Journal::open(options::journal_options(settings))?;
         let (password, new_password) = password::find(settings.admin.password.as_ref(), &store)?;
         time::follow(&store, &clock)?;
         time::watch(store.clone(), clock.clone());
@@ -111,14 +111,14 @@ impl App {
         let pool = KeyPoolHandle::start(
             store.clone(),
             connection.clone(),
-            pool_options(settings),
+            options::pool_options(settings),
             metrics.clone(),
             clock.clone(),
             replicas.clone(),
             &settings.database.data_dir,
         )?;
-        let options = catalog_options(&settings.openrouter);
-        let catalog = CatalogHandle::start(store.clone(), connection.clone(), options, clock.clone())?;
+        let listing = options::catalog_options(&settings.openrouter);
+        let catalog = CatalogHandle::start(store.clone(), connection.clone(), listing, clock.clone())?;
         let tokens =
             TokensHandle::start(store.clone(), clock.clone(), replicas.clone(), &settings.database.data_dir)?;
         let admin_uses = AdminAsClient::new(clock.clone());
@@ -135,7 +135,7 @@ impl App {
             usage = usage.completed_by(completer);
         }
         let shared = Arc::new(data_plane::Shared {
-            options: Published::new(data_options(settings, deadlines)),
+            options: Published::new(options::data_options(settings, deadlines)),
             access,
             shaping: shaping(settings)?,
             gate: data_plane::Gate::new(settings.server.max_in_flight, settings.server.max_body_memory),
@@ -306,52 +306,6 @@ fn add_configured_keys(keys: &[Secret], store: &Store, clock: &Clock) -> Result<
         }
     }
     Ok(())
-}
-
-fn journal_options(settings: &Settings) -> journal::Options {
-    journal::Options {
-        folder: settings.database.data_dir.join("journal"),
-        most_bytes: settings.usage.journal_max_bytes,
-        durability: settings.usage.durability,
-    }
-}
-
-fn pool_options(settings: &Settings) -> keypool::Options {
-    keypool::Options { pool: choices(settings), look_every: settings.openrouter.key_check_interval }
-}
-
-fn choices(settings: &Settings) -> PoolOptions {
-    let proxy = &settings.proxy;
-    let limits = FreeLimits { daily: proxy.free_daily_limit, minute: proxy.free_minute_limit };
-    PoolOptions { strategy: proxy.load_balance_strategy, limits }
-}
-
-fn catalog_options(openrouter: &OpenRouter) -> CatalogOptions {
-    CatalogOptions {
-        free_suffix: openrouter.free_model_suffix.clone(),
-        update_on_start: openrouter.auto_update_models_on_startup,
-        max_age: openrouter.model_cache_timeout,
-        timeout: openrouter.first_byte_timeout,
-    }
-}
-
-fn data_options(settings: &Settings, deadlines: Deadlines) -> data_plane::Options {
-    let openrouter = &settings.openrouter;
-    let rule = FreeRule { suffix: openrouter.free_model_suffix.clone() };
-    data_plane::Options {
-        free_rule: settings.proxy.free_models_only.then_some(rule),
-        max_body_bytes: settings.server.max_body_bytes,
-        body_timeout: deadlines.body,
-        max_attempts: settings.proxy.max_attempts,
-        early_headers: settings.proxy.early_headers,
-        session_affinity: settings.proxy.session_affinity,
-        queue_timeout: settings.proxy.queue_timeout,
-        first_byte_timeout: openrouter.first_byte_timeout,
-        idle_timeout: openrouter.idle_timeout,
-        request_timeout: openrouter.request_timeout,
-        stream_timeout: openrouter.stream_timeout,
-        auto_max_tokens: settings.proxy.auto_max_tokens,
-    }
 }
 
 fn access(settings: &Settings, admin: &AdminPassword) -> Access {

@@ -34,6 +34,7 @@ mod models;
 mod odd_answers;
 mod papers;
 mod relay;
+mod replicas;
 mod restart;
 mod rules;
 mod scan;
