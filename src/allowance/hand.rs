@@ -1,7 +1,7 @@
 //! What is in hand of one quota for one period. Pure.
 
-use super::Stand;
 use super::block::Portion;
+use super::{Mark, Stand};
 use crate::domain::quota::{Granted, Want};
 use crate::domain::time::Timestamp;
 use std::time::Duration;
@@ -26,6 +26,8 @@ pub struct Hand {
     untold: bool,
     /// Whether the store is being asked just now.
     is_asking: bool,
+    /// Whether it was taken over from a process before.
+    is_adopted: bool,
     /// When the store last answered.
     answered: Option<Timestamp>,
     /// Since when somebody misses some.
@@ -48,8 +50,13 @@ impl Hand {
         self.limit == Some(limit) && self.leased >= u64::from(limit)
     }
 
+    /// Whether it was taken over and the store has not confirmed it yet.
+    fn is_doubtful(&self) -> bool {
+        self.is_adopted && self.answered.is_none()
+    }
+
     pub fn stand(&self, limit: u32, now: Timestamp, end: Timestamp) -> Stand {
-        if self.left() > 0 && !self.is_outdated(limit) {
+        if self.left() > 0 && !self.is_outdated(limit) && !self.is_doubtful() {
             return Stand::Ready;
         }
         if self.is_spent(limit) {
@@ -97,6 +104,10 @@ impl Hand {
         if self.is_asking || self.away_until.is_some_and(|again| again > now) {
             return None;
         }
+        if self.is_doubtful() {
+            self.is_asking = true;
+            return Some((0, 0));
+        }
         let give = match portion.most {
             _ if self.is_outdated(limit) => self.left(),
             Some(most) => self.left().saturating_sub(most),
@@ -121,12 +132,15 @@ impl Hand {
     }
 
     pub fn give_all(&mut self) -> u64 {
-        let left = self.left();
+        let left = if self.is_doubtful() { 0 } else { self.left() };
         self.granted -= left;
         left
     }
 
     pub fn answered(&mut self, want: &Want, granted: Granted, now: Timestamp) {
+        if self.is_doubtful() && granted.leased < self.granted {
+            self.granted = self.used;
+        }
         self.granted = self.granted.saturating_add(granted.amount);
         self.limit = Some(want.limit);
         self.leased = granted.leased;
@@ -142,9 +156,22 @@ impl Hand {
         self.away_until = Some(now.after(AGAIN));
     }
 
+    pub fn adopt(&mut self, mark: &Mark) {
+        self.granted = mark.granted;
+        self.used = mark.used.min(mark.granted);
+        self.limit = Some(mark.limit);
+        self.is_adopted = true;
+    }
+
+    /// What was granted, what of it was used, and under which limit; `None`: nothing ever was.
+    pub fn figures(&self) -> Option<(u64, u64, u32)> {
+        self.limit.map(|limit| (self.granted, self.used, limit))
+    }
+
     pub fn merge(&mut self, other: Hand) {
         self.granted += other.granted;
         self.used += other.used;
         self.leased += other.leased;
+        self.limit = self.limit.max(other.limit);
     }
 }

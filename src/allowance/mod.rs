@@ -1,14 +1,16 @@
 //! Allowances: the parts of shared quotas that this process may use without asking anybody.
 //!
 //! An [`Allowance`] belongs to one limit of one subject. What is in hand is taken from memory; before it
-//! runs out more is wanted from the store, in blocks that shrink as the limit nears. Pure: `now` is an
-//! argument, and who asks the store is the caller. It must never let more be taken than was granted:
-//! what a broken hand-off may have cost is lost, not used.
+//! runs out more is wanted from the store, in blocks that shrink as the limit nears. Pure, but for the
+//! [`Notebook`]: `now` is an argument, and who asks the store is the caller. It must never let more be
+//! taken than was granted: what a broken hand-off may have cost is lost, not used.
 
 mod block;
 mod hand;
+mod notebook;
 
 pub use block::Pace;
+pub use notebook::Notebook;
 
 use crate::domain::quota::{Granted, Quota, QuotaKind, Want};
 use crate::domain::time::Timestamp;
@@ -42,6 +44,21 @@ pub enum Stand {
 pub struct Drawn {
     first: i64,
     last: i64,
+}
+
+/// What is in hand of one quota for one period, as the notebook keeps it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    /// The quota.
+    pub quota: Quota,
+    /// The day or minute.
+    pub period: i64,
+    /// So much was granted and not given back.
+    pub granted: u64,
+    /// So much of that was used.
+    pub used: u64,
+    /// The limit that it was granted under.
+    pub limit: u32,
 }
 
 /// This process's part of one limit of one subject.
@@ -179,6 +196,28 @@ impl Allowance {
         if let Some(hand) = self.hands.get_mut(&want.period) {
             hand.unanswered(now);
         }
+    }
+
+    /// Takes over what a process before this one had in hand. It is not used before the store confirms
+    /// that it was handed out.
+    pub fn adopt(&mut self, mark: &Mark) {
+        self.hands.entry(mark.period).or_default().adopt(mark);
+    }
+
+    /// How it stands in one period.
+    pub fn mark(&self, period: i64) -> Option<Mark> {
+        let (granted, used, limit) = self.hands.get(&period)?.figures()?;
+        Some(Mark { quota: self.quota, period, granted, used, limit })
+    }
+
+    /// How it stands in the periods that one taking took from.
+    pub fn drawn(&self, Drawn { first, last }: Drawn) -> impl Iterator<Item = Mark> {
+        (first..=last).filter_map(|period| self.mark(period))
+    }
+
+    /// How it stands in every period.
+    pub fn marks(&self) -> impl Iterator<Item = Mark> {
+        self.hands.keys().filter_map(|period| self.mark(*period))
     }
 
     /// Takes another's parts in: the two were one all along.

@@ -228,6 +228,26 @@ fn two_that_were_one_all_along_hold_what_both_held() {
     assert_eq!(one.take(Some(50), NOON), None);
 }
 
+#[test]
+fn what_is_taken_over_counts_once_the_store_has_confirmed_it() {
+    let mark = |granted, used| Mark { quota: day().quota(), period: 20_000, granted, used, limit: 50 };
+    for (handed_out, usable) in [(10, 6), (9, 0)] {
+        let (mut store, mut part) = (Model::default(), day());
+        store.leased.insert((part.quota(), 20_000), handed_out);
+        part.adopt(&mark(10, 4));
+        assert_eq!(part.stand(Some(50), NOON), Stand::Asking);
+        let wants = store.serve(&mut part, 50, &ALONE, NOON);
+        assert_eq!((wants.len(), wants[0].take, wants[0].give), (1, 0, 0));
+        let drawn = (0..20).filter(|_| part.take(Some(50), NOON).is_some()).count();
+        assert_eq!(drawn, usable, "of a database that knows of {handed_out}");
+    }
+    let mut part = day();
+    part.adopt(&mark(10, 4));
+    let mut wants = Vec::new();
+    part.give_all(Some(50), &mut wants);
+    assert!(wants.is_empty(), "nothing goes back that was not confirmed");
+}
+
 /// What happens to one of several processes.
 #[derive(Debug, Clone)]
 enum Event {
@@ -241,8 +261,8 @@ enum Event {
     Pause,
     /// One that was drawn is given back.
     NeverSent,
-    /// It is killed and started again.
-    Crash,
+    /// It is killed and started again, with its notebook or without.
+    Crash { noted: bool },
     /// It stops in order and is started again.
     Drain,
     /// Its clock moves, by seconds.
@@ -260,7 +280,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => any::<bool>().prop_map(|reached| Event::Broken { reached }),
         2 => Just(Event::Pause),
         1 => Just(Event::NeverSent),
-        1 => Just(Event::Crash),
+        1 => any::<bool>().prop_map(|noted| Event::Crash { noted }),
         1 => Just(Event::Drain),
         1 => (-90i16..90).prop_map(Event::Walk),
         2 => (1u16..40).prop_map(Event::Pass),
@@ -346,7 +366,13 @@ proptest! {
                     }
                     process.part.give_back(drawn);
                 }
-                Event::Crash => *process = Process::new(kind),
+                Event::Crash { noted } => {
+                    let marks: Vec<Mark> = process.part.marks().collect();
+                    *process = Process::new(kind);
+                    if noted {
+                        marks.iter().for_each(|mark| process.part.adopt(mark));
+                    }
+                }
                 Event::Drain => {
                     process.part.give_all(Some(limit), &mut wants);
                     wants.iter().for_each(|want| { store.lease(want); });

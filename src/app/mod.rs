@@ -110,10 +110,12 @@ impl App {
             metrics.clone(),
             clock.clone(),
             replicas.clone(),
+            &settings.database.data_dir,
         )?;
         let options = catalog_options(&settings.openrouter);
         let catalog = CatalogHandle::start(store.clone(), connection.clone(), options, clock.clone())?;
-        let tokens = TokensHandle::start(store.clone(), clock.clone(), replicas.clone())?;
+        let tokens =
+            TokensHandle::start(store.clone(), clock.clone(), replicas.clone(), &settings.database.data_dir)?;
         let admin_uses = AdminAsClient::new(clock.clone());
         let mut access = access(settings, &password);
         access.tokens = Some(tokens.clone());

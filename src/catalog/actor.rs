@@ -36,6 +36,7 @@ pub struct ModelCatalog {
     kept: Kept,
     retry: Duration,
     next: Option<SpawnHandle>,
+    reading: bool,
 }
 
 /// What the catalog is made of.
@@ -86,6 +87,7 @@ impl ModelCatalog {
             kept,
             retry: FIRST_RETRY,
             next: None,
+            reading: false,
         }
     }
 
@@ -103,9 +105,14 @@ impl ModelCatalog {
 
     /// Takes over what was chosen elsewhere: another process may work on the same database.
     fn read_choices(&mut self, context: &mut Context<ModelCatalog>) {
+        // One at a time: a database that hangs must not gather threads that wait for it.
+        if std::mem::replace(&mut self.reading, true) {
+            return;
+        }
         let store = self.store.clone();
         let reading = spawn_blocking(move || store.disabled_models());
         context.spawn(reading.into_actor(self).map(|read, actor, _| {
+            actor.reading = false;
             // A database that is away says nothing about what was chosen.
             let Ok(Ok(disabled)) = read else { return };
             let disabled: HashSet<String> = disabled.into_iter().collect();

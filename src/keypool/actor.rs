@@ -158,6 +158,7 @@ impl KeyPool {
     }
 
     fn answer(&mut self, served: Vec<Served<Reply>>, context: &mut Context<KeyPool>) {
+        self.note_parts();
         for (reply, answer) in served {
             self.changed = true;
             // One who has left drops the lease, which gives it back.

@@ -17,6 +17,7 @@ use crate::store::{Store, StoreError};
 use crate::upstream::account::{KeyCheckFault, KeyInfo};
 use crate::upstream::client::Connection;
 use actix::{Actor, Addr, Arbiter};
+use std::path::Path;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
@@ -37,7 +38,8 @@ pub struct KeyPoolHandle {
 }
 
 impl KeyPoolHandle {
-    /// Starts the actor on a thread of its own with what is stored.
+    /// Starts the actor on a thread of its own with what is stored, and with what lies in `folder` of a
+    /// process that was killed.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -48,18 +50,19 @@ impl KeyPoolHandle {
         metrics: Metrics,
         clock: Clock,
         replicas: Replicas,
+        folder: &Path,
     ) -> Result<KeyPoolHandle, StoreError> {
         let now = clock.now();
         let revision = store.keys_revision()?;
         let mut pool = Pool::new(options.pool);
         pool.load_cooldowns(store.cooldowns()?);
         pool.load(store.keys(now.day())?, store.accounts(now.day())?, now);
-        lending::begin(&mut pool, &store, &replicas, now)?;
+        let notebook = lending::begin(&mut pool, &store, &replicas, folder, now)?;
         let view = Published::new(pool.view(now));
         let published = view.clone();
         let address = KeyPool::start_in_arbiter(&Arbiter::new().handle(), move |_| {
             let looks = Looks::new(connection, options.look_every);
-            let lending = Lending::new(store.clone(), replicas);
+            let lending = Lending::new(store.clone(), replicas, notebook);
             KeyPool::new(pool, Books::new(store, revision), lending, looks, metrics, clock, published)
         });
         Ok(KeyPoolHandle { address, view })

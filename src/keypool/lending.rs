@@ -4,11 +4,13 @@
 //! One hand-off is under way at a time, and an answer is told to the pool before the next question.
 
 use super::actor::KeyPool;
+use crate::allowance::Notebook;
 use crate::domain::quota::{Granted, Want};
 use crate::domain::replicas::Replicas;
 use crate::domain::time::Timestamp;
 use crate::store::{Store, StoreError};
 use actix::prelude::*;
+use std::path::Path;
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
@@ -20,11 +22,12 @@ pub struct Lending {
     /// Set when the pool is shut down: what comes from then on goes back at once.
     closing: Option<oneshot::Sender<()>>,
     closed: bool,
+    notebook: Option<Notebook>,
 }
 
 impl Lending {
-    pub(super) fn new(store: Store, replicas: Replicas) -> Lending {
-        Lending { store, replicas, asking: false, closing: None, closed: false }
+    pub(super) fn new(store: Store, replicas: Replicas, notebook: Option<Notebook>) -> Lending {
+        Lending { store, replicas, asking: false, closing: None, closed: false, notebook }
     }
 }
 
@@ -40,12 +43,22 @@ impl KeyPool {
         }
     }
 
+    /// Notes how it stands with what is in hand: before anybody uses it or gives it back.
+    pub(super) fn note_parts(&mut self) {
+        let now = self.clock.now();
+        for mark in self.pool.take_marks() {
+            self.lending.notebook.iter_mut().for_each(|notebook| notebook.note(&mark, now));
+        }
+    }
+
     fn hand_off(&mut self, wants: Vec<Want>, context: &mut Context<KeyPool>) {
+        self.note_parts();
         self.lending.asking = true;
         let asking = ask(self.lending.store.clone(), wants.clone());
         context.spawn(asking.into_actor(self).map(move |granted, actor, context| {
             actor.lending.asking = false;
             actor.pool.leased(&wants, granted.as_deref(), actor.clock.now());
+            actor.note_parts();
             actor.changed = true;
             if actor.lending.closing.is_some() {
                 return actor.return_parts(context);
@@ -102,7 +115,7 @@ async fn ask(store: Store, wants: Vec<Want>) -> Option<Vec<Granted>> {
     }
 }
 
-/// Takes the first parts before anybody asks.
+/// Takes over what a process before this one had in hand, and the first parts, before anybody asks.
 ///
 /// # Errors
 /// When the store cannot be asked.
@@ -110,11 +123,25 @@ pub(super) fn begin(
     pool: &mut super::pool::Pool,
     store: &Store,
     replicas: &Replicas,
+    folder: &Path,
     now: Timestamp,
-) -> Result<(), StoreError> {
+) -> Result<Option<Notebook>, StoreError> {
     pool.share();
-    let wants = pool.wants(replicas.live(), now);
-    let granted = store.lease(&wants)?;
-    pool.leased(&wants, Some(&granted), now);
-    Ok(())
+    let opened = Notebook::open(folder, "keys", &store.identity()?, now);
+    let (mut notebook, marks) =
+        opened.map_or((None, Vec::new()), |(notebook, marks)| (Some(notebook), marks));
+    pool.adopt(&marks);
+    // What was taken over is confirmed first.
+    for _ in 0..2 {
+        let wants = pool.wants(replicas.live(), now);
+        for mark in pool.take_marks() {
+            notebook.iter_mut().for_each(|notebook| notebook.note(&mark, now));
+        }
+        let granted = store.lease(&wants)?;
+        pool.leased(&wants, Some(&granted), now);
+    }
+    for mark in pool.take_marks() {
+        notebook.iter_mut().for_each(|notebook| notebook.note(&mark, now));
+    }
+    Ok(notebook)
 }

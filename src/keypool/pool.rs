@@ -18,7 +18,7 @@ pub use view::{AccountView, KeyView, PoolView};
 use super::cooldown::{Cooldowns, Standing};
 use super::quota::DayCount;
 use super::sessions::Sessions;
-use crate::allowance::Allowance;
+use crate::allowance::{Allowance, Mark};
 use crate::domain::account::{AccountRecord, AccountUse};
 use crate::domain::cooldown::Place;
 use crate::domain::ids::{AccountId, KeyId};
@@ -216,6 +216,8 @@ pub struct Pool {
     shares: bool,
     /// How many processes share them.
     replicas: usize,
+    /// How it stands with what is in hand, where that has changed.
+    marks: Vec<Mark>,
 }
 
 /// Counts that are not stored yet.
@@ -249,6 +251,7 @@ impl Pool {
             uses: HashMap::new(),
             account_uses: HashMap::new(),
             replicas: 1,
+            marks: Vec::new(),
             shares: false,
         }
     }

@@ -7,12 +7,17 @@ use super::Store;
 use super::connection::AnyConnection;
 use super::error::StoreError;
 use super::schema::{account_days, client_token_days, key_days, keys, quota_leases};
+use super::settings;
 use crate::domain::ids::AccountId;
 use crate::domain::quota::{Granted, Quota, QuotaKind, Want};
 use crate::domain::time::Timestamp;
 use diesel::dsl::exists;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
+use openssl::rand::rand_bytes;
+
+/// The setting that holds what tells this database from every other one.
+const IDENTITY_SETTING: &str = "database_id";
 
 impl Store {
     /// Takes, gives back and raises parts of quotas, all in one transaction; the answers stand in the
@@ -34,6 +39,23 @@ impl Store {
         })?;
         granted.sort_by_key(|(at, _)| *at);
         Ok(granted.into_iter().map(|(_, granted)| granted).collect())
+    }
+
+    /// What tells this database from every other one: drawn by chance when it is first asked for.
+    pub fn identity(&self) -> Result<String, StoreError> {
+        if let Some(known) = self.pool.read(|connection| settings::get(connection, IDENTITY_SETTING))? {
+            return Ok(known);
+        }
+        let mut bytes = [0u8; 16];
+        rand_bytes(&mut bytes).map_err(|_| StoreError::Crypto("make random bytes"))?;
+        self.pool.write_alone(|connection| {
+            if let Some(known) = settings::get(connection, IDENTITY_SETTING)? {
+                return Ok(known);
+            }
+            let identity = format!("{:032x}", u128::from_be_bytes(bytes));
+            settings::put(connection, IDENTITY_SETTING, &identity)?;
+            Ok(identity)
+        })
     }
 
     /// Forgets what was handed out of periods that were over long before `now`.

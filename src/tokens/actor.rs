@@ -4,6 +4,7 @@
 use super::handle::{Book, Token};
 use super::lending::Lending;
 use super::tally::{Exhausted, Moment, Taken, Tally};
+use crate::allowance::{Mark, Notebook};
 use crate::domain::ids::TokenId;
 use crate::domain::published::Published;
 use crate::domain::replicas::Replicas;
@@ -83,15 +84,19 @@ impl TokenBook {
         clock: Clock,
         book: Published<Book>,
         replicas: Replicas,
+        notebook: Option<(Notebook, Vec<Mark>)>,
     ) -> TokenBook {
         let mut tally = Tally::default();
         tally.share();
+        let (notebook, marks) =
+            notebook.map_or((None, Vec::new()), |(notebook, marks)| (Some(notebook), marks));
+        tally.adopt(&marks);
         tally.learn(clock.now().day(), counts);
         TokenBook {
             tally,
             store,
             clock,
-            lending: Lending::new(replicas),
+            lending: Lending::new(replicas, notebook),
             book,
             flushing: false,
             flushes: 0,

@@ -2,6 +2,7 @@
 
 use super::actor::{Edited, Flush, GiveBack, Reserve, Shutdown, TokenBook, Used};
 use super::tally::{Exhausted, Taken};
+use crate::allowance::Notebook;
 use crate::domain::ids::TokenId;
 use crate::domain::published::Published;
 use crate::domain::replicas::Replicas;
@@ -12,6 +13,7 @@ use crate::shape::allowed::Allowed;
 use crate::store::{Store, StoreError, StoredToken, TokenText};
 use actix::{Actor, Addr, Arbiter};
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
@@ -90,17 +92,24 @@ pub struct Reservation {
 }
 
 impl TokensHandle {
-    /// Starts the actor on a thread of its own with the tokens and counts that are stored.
+    /// Starts the actor on a thread of its own with the tokens and counts that are stored, and with what
+    /// lies in `folder` of a process that was killed.
     ///
     /// # Errors
     /// When they cannot be read.
-    pub fn start(store: Store, clock: Clock, replicas: Replicas) -> Result<TokensHandle, StoreError> {
+    pub fn start(
+        store: Store,
+        clock: Clock,
+        replicas: Replicas,
+        folder: &Path,
+    ) -> Result<TokensHandle, StoreError> {
         let day = clock.now().day();
         let book = Published::new(Book::new(store.tokens_revision()?, store.tokens(day)?));
         let counts = store.token_counts(day)?;
+        let notebook = Notebook::open(folder, "tokens", &store.identity()?, clock.now());
         let (kept, timed, published) = (store.clone(), clock.clone(), book.clone());
         let address = TokenBook::start_in_arbiter(&Arbiter::new().handle(), move |_| {
-            TokenBook::new(&counts, kept, timed, published, replicas)
+            TokenBook::new(&counts, kept, timed, published, replicas, notebook)
         });
         Ok(TokensHandle { address, book, store, clock })
     }

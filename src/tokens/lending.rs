@@ -3,6 +3,7 @@
 
 use super::actor::{Reserve, TokenBook};
 use super::tally::Refused;
+use crate::allowance::Notebook;
 use crate::domain::quota::{Granted, Want};
 use crate::domain::replicas::Replicas;
 use crate::store::Store;
@@ -21,11 +22,12 @@ pub struct Lending {
     asking: bool,
     closing: Option<oneshot::Sender<()>>,
     closed: bool,
+    notebook: Option<Notebook>,
 }
 
 impl Lending {
-    pub(super) fn new(replicas: Replicas) -> Lending {
-        Lending { replicas, line: VecDeque::new(), asking: false, closing: None, closed: false }
+    pub(super) fn new(replicas: Replicas, notebook: Option<Notebook>) -> Lending {
+        Lending { replicas, line: VecDeque::new(), asking: false, closing: None, closed: false, notebook }
     }
 }
 
@@ -54,6 +56,7 @@ impl TokenBook {
             Err(Refused::Exhausted(exhausted)) => Err(exhausted),
             Err(Refused::Asking) => return Some(asked),
         };
+        self.note_parts();
         // One who has left gives the request back.
         if let Err(Ok(taken)) = asked.reply.send(answer) {
             self.tally.give_back(taken);
@@ -84,12 +87,22 @@ impl TokenBook {
         }
     }
 
+    /// Notes how it stands with what is in hand: before anybody uses it or gives it back.
+    fn note_parts(&mut self) {
+        let now = self.clock.now();
+        for mark in self.tally.take_marks() {
+            self.lending.notebook.iter_mut().for_each(|notebook| notebook.note(&mark, now));
+        }
+    }
+
     fn hand_off(&mut self, wants: Vec<Want>, context: &mut Context<TokenBook>) {
+        self.note_parts();
         self.lending.asking = true;
         let asking = ask(self.store.clone(), wants.clone());
         context.spawn(asking.into_actor(self).map(move |granted, actor, context| {
             actor.lending.asking = false;
             actor.tally.leased(&wants, granted.as_deref(), actor.clock.now());
+            actor.note_parts();
             if actor.lending.closing.is_some() {
                 return actor.return_parts(context);
             }

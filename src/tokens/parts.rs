@@ -1,9 +1,9 @@
 //! The tally's parts of limits that all processes share: what it lacks, wants and gives back. Pure.
 
 use super::tally::{Count, Exhausted, Limit, Refused, Tally};
-use crate::allowance::{Drawn, Pace, Stand};
+use crate::allowance::{Allowance, Drawn, Mark, Pace, Stand};
 use crate::domain::ids::TokenId;
-use crate::domain::quota::{Granted, QuotaKind, Want};
+use crate::domain::quota::{Granted, Quota, Want};
 use crate::domain::time::Timestamp;
 use crate::domain::token::TokenTerms;
 
@@ -59,6 +59,7 @@ impl Tally {
                 part.wants(limit, &pace, now, &mut wants);
             }
         }
+        self.mark(&wants);
         wants
     }
 
@@ -70,20 +71,53 @@ impl Tally {
                 part.give_all(limit, &mut wants);
             }
         }
+        self.mark(&wants);
         wants
     }
 
     /// The store has answered, or with `None` it could not be asked.
     pub fn leased(&mut self, wants: &[Want], granted: Option<&[Granted]>, now: Timestamp) {
         for (at, want) in wants.iter().enumerate() {
-            let Some(count) = self.counts.get_mut(&TokenId(want.quota.subject)) else { continue };
-            let [day, minute] = &mut count.parts;
-            let part = if want.quota.kind == QuotaKind::TokenDay { day } else { minute };
+            let Some(part) = self.part(want.quota) else { continue };
             match granted.and_then(|granted| granted.get(at)) {
                 Some(granted) => part.answered(want, *granted, now),
                 None => part.unanswered(want, now),
             }
         }
+        self.mark(wants);
+    }
+
+    fn part(&mut self, quota: Quota) -> Option<&mut Allowance> {
+        let [day, minute] = &mut self.counts.get_mut(&TokenId(quota.subject))?.parts;
+        [day, minute].into_iter().find(|part| part.quota() == quota)
+    }
+
+    fn mark(&mut self, wants: &[Want]) {
+        for want in wants {
+            let mark = self.part(want.quota).and_then(|part| part.mark(want.period));
+            self.marks.extend(mark);
+        }
+    }
+
+    /// Takes over what a process before this one had in hand.
+    pub fn adopt(&mut self, marks: &[Mark]) {
+        for mark in marks {
+            let token = TokenId(mark.quota.subject);
+            let count = self.counts.entry(token).or_insert_with(|| Count::new(token));
+            for (part, limit) in count.parts.iter_mut().zip(&mut count.limits) {
+                if part.quota() == mark.quota {
+                    part.adopt(mark);
+                    *limit = Some(mark.limit);
+                    self.marks.push(*mark);
+                }
+            }
+        }
+    }
+
+    /// How it stands with what is in hand, where that has changed since the last call: it is noted
+    /// before anybody uses it, or gives it back.
+    pub fn take_marks(&mut self) -> Vec<Mark> {
+        std::mem::take(&mut self.marks)
     }
 }
 

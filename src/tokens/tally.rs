@@ -5,7 +5,7 @@
 //! other processes serve the same tokens a request also needs a part of what is shared with them, and
 //! there a minute is one of the clock.
 
-use crate::allowance::{Allowance, Drawn};
+use crate::allowance::{Allowance, Drawn, Mark};
 use crate::domain::ids::TokenId;
 use crate::domain::quota::QuotaKind;
 use crate::domain::time::{Day, Timestamp};
@@ -84,10 +84,12 @@ pub struct Tally {
     pub(super) counts: HashMap<TokenId, Count>,
     /// Whether limits are shared with other processes.
     pub(super) shares: bool,
+    /// How it stands with what is in hand, where that has changed.
+    pub(super) marks: Vec<Mark>,
 }
 
 impl Count {
-    fn new(TokenId(token): TokenId) -> Count {
+    pub(super) fn new(TokenId(token): TokenId) -> Count {
         Count {
             day: None,
             used: 0,
@@ -139,6 +141,9 @@ impl Tally {
             }
         }
         let parts = if self.shares { count.draw(terms, now.wall)? } else { [None; 2] };
+        for (part, drawn) in count.parts.iter().zip(parts) {
+            self.marks.extend(drawn.into_iter().flat_map(|drawn| part.drawn(drawn)));
+        }
         if terms.requests_per_minute.is_some() {
             count.minute.push_back(now.steady);
         }

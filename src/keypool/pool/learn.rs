@@ -2,6 +2,7 @@
 //! an error body names. Pure.
 
 use super::Pool;
+use crate::allowance::Mark;
 use crate::domain::cooldown::Place;
 use crate::domain::ids::{AccountId, KeyId};
 use crate::domain::secret::Secret;
@@ -208,7 +209,10 @@ impl Pool {
     fn merge(&mut self, kept: AccountId, gone: AccountId, now: Timestamp) {
         let Some(other) = self.accounts.remove(&gone) else { return };
         if let Some(account) = self.accounts.get_mut(&kept) {
+            let over = |mark: Mark| Mark { granted: 0, used: 0, ..mark };
+            self.marks.extend(other.day_part.marks().chain(other.minute_part.marks()).map(over));
             account.merge(other, now);
+            self.marks.extend(account.day_part.marks().chain(account.minute_part.marks()));
         }
         for key in self.keys.iter_mut().filter(|key| key.record.account == gone) {
             key.record.account = kept;

@@ -5,9 +5,9 @@
 
 use super::standing::Kept;
 use super::{Account, Ask, Key, Pool};
-use crate::allowance::{Allowance, Drawn, Pace, Stand};
+use crate::allowance::{Allowance, Drawn, Mark, Pace, Stand};
 use crate::domain::ids::{AccountId, KeyId};
-use crate::domain::quota::{Granted, QuotaKind, Want};
+use crate::domain::quota::{Granted, Quota, QuotaKind, Want};
 use crate::domain::time::Timestamp;
 use crate::upstream::verdict::Cause;
 
@@ -92,11 +92,14 @@ impl Pool {
     pub(super) fn take_parts(&mut self, index: usize, free: bool, now: Timestamp) -> Taken {
         let (true, Some(key)) = (self.shares, self.keys.get_mut(index)) else { return Taken::default() };
         let mut taken = Taken { key: key.part.take(key.record.daily_limit, now), ..Taken::default() };
+        self.marks.extend(taken.key.into_iter().flat_map(|drawn| key.part.drawn(drawn)));
         let limits = &self.options.limits;
         if let Some(account) = self.accounts.get_mut(&key.record.account).filter(|_| free) {
             let (day, minute) = (account.daily_limit(limits), account.minute_limit(limits));
             taken.day = account.day_part.take(day, now);
             taken.minute = account.minute_part.take(minute, now);
+            self.marks.extend(taken.day.into_iter().flat_map(|drawn| account.day_part.drawn(drawn)));
+            self.marks.extend(taken.minute.into_iter().flat_map(|drawn| account.minute_part.drawn(drawn)));
         }
         taken
     }
@@ -147,6 +150,7 @@ impl Pool {
             account.day_part.wants(day, &pace, now, &mut wants);
             account.minute_part.wants(minute, &pace, now, &mut wants);
         }
+        self.mark(&wants);
         wants
     }
 
@@ -162,6 +166,7 @@ impl Pool {
             account.day_part.give_all(limits.0, &mut wants);
             account.minute_part.give_all(limits.1, &mut wants);
         }
+        self.mark(&wants);
         wants
     }
 
@@ -169,17 +174,41 @@ impl Pool {
     /// is lost.
     pub fn leased(&mut self, wants: &[Want], granted: Option<&[Granted]>, now: Timestamp) {
         for (at, want) in wants.iter().enumerate() {
-            let Some(part) = self.part(want) else { continue };
+            let Some(part) = self.part(want.quota) else { continue };
             match granted.and_then(|granted| granted.get(at)) {
                 Some(granted) => part.answered(want, *granted, now),
                 None => part.unanswered(want, now),
             }
         }
+        self.mark(wants);
     }
 
-    fn part(&mut self, want: &Want) -> Option<&mut Allowance> {
-        let subject = want.quota.subject;
-        match want.quota.kind {
+    fn mark(&mut self, wants: &[Want]) {
+        for want in wants {
+            let mark = self.part(want.quota).and_then(|part| part.mark(want.period));
+            self.marks.extend(mark);
+        }
+    }
+
+    /// Takes over what a process before this one had in hand.
+    pub fn adopt(&mut self, marks: &[Mark]) {
+        for mark in marks {
+            if let Some(part) = self.part(mark.quota) {
+                part.adopt(mark);
+                self.marks.push(*mark);
+            }
+        }
+    }
+
+    /// How it stands with what is in hand, where that has changed since the last call: it is noted
+    /// before anybody uses it, or gives it back.
+    pub fn take_marks(&mut self) -> Vec<Mark> {
+        std::mem::take(&mut self.marks)
+    }
+
+    fn part(&mut self, quota: Quota) -> Option<&mut Allowance> {
+        let subject = quota.subject;
+        match quota.kind {
             QuotaKind::AccountDay => {
                 self.accounts.get_mut(&AccountId(subject)).map(|account| &mut account.day_part)
             }

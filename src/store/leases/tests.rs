@@ -118,3 +118,11 @@ fn only_a_server_has_a_time_of_its_own() {
         Place::Postgres(_) => assert!(time.is_some_and(|time| time > NOW)),
     }
 }
+
+#[test]
+fn every_database_is_told_from_every_other() {
+    let bench = Bench::new();
+    let identity = bench.open().identity().expect("an identity");
+    assert_eq!(bench.open().identity().expect("an identity"), identity);
+    assert_ne!(Bench::new().open().identity().expect("an identity"), identity);
+}
