@@ -6,8 +6,9 @@
 #   ./test.sh --long    everything, and the long tests
 #
 # Needs Rust (cargo, rustfmt, clippy). The rest is installed by package name where it is missing: a C
-# compiler, perl, make, python3, Postgres, Node, openssl, shellcheck and Chromium by apt-get (as root or through sudo), the SDKs into
-# folders that git ignores, cargo-deny below the target folder. A failed step never stops the later ones.
+# compiler, perl, make, python3, Postgres, Node, openssl, shellcheck, nginx, valgrind, docker-compose, mmdebstrap and Chromium by apt-get
+# (as root or through sudo), the SDKs into folders that git ignores, cargo-deny below the target folder. A failed step never
+# stops the later ones. As root the release binary is built as the image's is, in a bare Debian below the target folder.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 exec </dev/null
@@ -15,7 +16,7 @@ exec </dev/null
 readonly DENY_VERSION=0.20.2
 TARGET=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 readonly TARGET
-readonly SCRIPTS=(test.sh .ci/run tests/postgres.sh tests/demo.sh tests/sdk/run.sh tests/browser/run.sh tests/browser/pictures.sh tests/admin/schemathesis.sh)
+readonly SCRIPTS=(deploy/*.sh test.sh bench.sh .ci/run tests/postgres.sh tests/demo.sh tests/deployment.sh tests/image.sh tests/sdk/run.sh tests/browser/run.sh tests/browser/pictures.sh tests/admin/schemathesis.sh)
 readonly BINARY=$TARGET/release/openrouter-proxy
 export PATH="$TARGET/tools/bin:$PATH:$HOME/.cargo/bin"
 
@@ -136,6 +137,10 @@ install_packages() {
     have curl || packages+=(curl)
     have openssl || packages+=(openssl)
     have shellcheck || packages+=(shellcheck)
+    have nginx || packages+=(nginx-light)
+    have docker-compose || docker compose version >/dev/null 2>&1 || packages+=(docker-compose)
+    have mmdebstrap || [ "$(id -u)" -ne 0 ] || packages+=(mmdebstrap)
+    have valgrind || packages+=(valgrind)
     have chromium || have chromium-browser || have google-chrome || packages+=(chromium)
     [ -n "$(fc-list :lang=zh 2>/dev/null)" ] || packages+=(fontconfig fonts-noto-cjk fonts-inter)
   fi
@@ -194,6 +199,21 @@ advisories() {
   fi
 }
 
+# The release binary that all later steps run: out of a bare Debian where that can be made, which CI must be able to.
+release_build() {
+  local why
+  if why=$(tests/image.sh possible); then
+    step 'Release build, as the image has it' tests/image.sh build
+    return
+  fi
+  if [ "${CI:-}" = true ]; then
+    fail "the image's build steps: $why"
+  else
+    not_run+=("the image's build steps and the program in its root: $why")
+  fi
+  step 'Release build' cargo build --release --locked
+}
+
 step 'What is needed' install_packages
 step 'Formatting' cargo fmt --check
 step 'Clippy' cargo clippy --all-targets --locked -- -D warnings
@@ -208,8 +228,13 @@ else
   step 'cargo-deny' install_deny
   step 'Licences, bans and sources' deny licenses bans sources
   advisories
-  step 'Release build' cargo build --release --locked
+  release_build
   step 'Libraries of the release binary' no_foreign_libraries
+  step 'Benchmark, the quick one' ./bench.sh --quick
+  counted 'Compose file, nginx, systemd unit' suite_counts tests/deployment.sh "$BINARY"
+  if tests/image.sh possible >/dev/null; then
+    counted 'The image without an engine' suite_counts tests/image.sh run "$BINARY"
+  fi
   counted 'The demo' suite_counts tests/demo.sh "$BINARY"
   counted 'Official SDKs' suite_counts tests/sdk/run.sh "$BINARY"
   step 'The admin API against its description' tests/admin/schemathesis.sh "$BINARY"

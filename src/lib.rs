@@ -7,6 +7,7 @@
 #![warn(missing_docs)]
 
 pub mod admin_plane;
+pub mod allowance;
 pub mod app;
 pub mod catalog;
 pub mod cli;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// So many wrong sign-ins are no slip of the finger.
 const MANY_REFUSED: u64 = 5;
-/// So many waiting rows are no passing delay.
+/// So many waiting rows are no passing delay, whether or not the database is known to be away.
 const MANY_ROWS: usize = 2_000;
 
 /// Something that needs the operator.
@@ -34,14 +34,16 @@ impl Banner {
 
 /// Everything that needs the operator now, the worst first.
 pub fn all(plane: &Plane, pool: &PoolView) -> Vec<Banner> {
-    let found = [database_away(plane), no_usable_key(pool), weak_password(plane), dead_keys(pool)];
-    let less = [rows_waiting(plane), catalog_stale(plane), sign_ins_refused(plane), admin_as_client(plane)];
-    found.into_iter().chain(less).flatten().collect()
+    let critical = [journal_full(plane), database_away(plane), no_usable_key(pool), weak_password(plane)];
+    let journal = [journal_growing(plane), journal_damaged(plane)];
+    let less = [dead_keys(pool), catalog_stale(plane), sign_ins_refused(plane), admin_as_client(plane)];
+    critical.into_iter().chain(journal).chain(less).flatten().collect()
 }
 
 fn database_away(plane: &Plane) -> Option<Banner> {
     let detail = "the database does not answer: requests are served, and what they use is written later";
-    plane.ledger.is_away().then(|| Banner::new("database_away", "critical", detail))
+    let is_away = plane.ledger.is_away() || plane.usage.is_database_away();
+    is_away.then(|| Banner::new("database_away", "critical", detail))
 }
 
 fn no_usable_key(pool: &PoolView) -> Option<Banner> {
@@ -69,10 +71,28 @@ fn weak_password(plane: &Plane) -> Option<Banner> {
     Some(Banner::new("weak_password", "critical", detail))
 }
 
-fn rows_waiting(plane: &Plane) -> Option<Banner> {
-    let waiting = plane.usage.waiting();
-    let banner = Banner::new("rows_waiting", "warning", "usage rows wait for the database");
-    (waiting > MANY_ROWS).then(|| Banner { count: u64::try_from(waiting).ok(), ..banner })
+fn journal_full(plane: &Plane) -> Option<Banner> {
+    let detail = if plane.usage.is_failing() {
+        "the disk of the journal takes nothing, so new requests are turned away: free some space on it"
+    } else {
+        "the journal is full, so new requests are turned away: bring the database back, or raise usage.journal_max_bytes"
+    };
+    plane.usage.is_full().then(|| Banner::new("journal_full", "critical", detail))
+}
+
+fn journal_growing(plane: &Plane) -> Option<Banner> {
+    let rows = plane.usage.waiting();
+    let detail = "the journal is growing: its rows wait for the database";
+    let banner = Banner::new("journal_growing", "warning", detail);
+    let is_growing = rows > MANY_ROWS || rows > 0 && plane.usage.is_database_away();
+    is_growing.then(|| Banner { count: u64::try_from(rows).ok(), ..banner })
+}
+
+fn journal_damaged(plane: &Plane) -> Option<Banner> {
+    let files = plane.usage.set_aside();
+    let detail = "files of the journal were damaged and are kept aside, ending in .damaged: what could be read of them is stored; look at the disk, then move them away";
+    let banner = Banner::new("journal_damaged", "warning", detail);
+    (files > 0).then(|| Banner { count: u64::try_from(files).ok(), ..banner })
 }
 
 fn catalog_stale(plane: &Plane) -> Option<Banner> {

@@ -3,6 +3,7 @@
 //!
 //! Every field at fault is told at once, and a field that nobody knows is one.
 
+use super::log_filter;
 use super::problem::{FieldFault, Problem};
 use crate::domain::time::Timestamp;
 use crate::domain::usage_query::StatusFilter;
@@ -49,6 +50,15 @@ pub enum Kind {
         /// The most.
         max: i64,
     },
+    /// A time in seconds.
+    Seconds {
+        /// The least.
+        min: f64,
+        /// The most.
+        max: f64,
+    },
+    /// How much is logged: a level, perhaps with others by module.
+    LogFilter,
     /// `true` or `false`.
     Switch,
     /// One of these words.
@@ -123,6 +133,11 @@ impl Kind {
             (Kind::Whole { min, max }, value @ Value::Number(_)) => {
                 whole(value).is_none_or(|number| number < min || number > max).then(|| self.expected())
             }
+            (Kind::Seconds { min, max }, Value::Number(number)) => {
+                let fits = number.as_f64().is_some_and(|seconds| (min..=max).contains(&seconds));
+                (!fits).then(|| self.expected())
+            }
+            (Kind::LogFilter, Value::String(text)) if log_filter::is_sound(text) => None,
             (Kind::Switch, Value::Bool(_)) => None,
             (Kind::Word(words), Value::String(text)) if words.contains(&text.as_str()) => None,
             (Kind::Status, Value::String(text)) if StatusFilter::parse(text).is_some() => None,
@@ -143,6 +158,8 @@ impl Kind {
             Kind::Text { .. } | Kind::Lines { .. } | Kind::Password => "must be a text".to_owned(),
             Kind::UpstreamKey => "must be an OpenRouter key such as sk-or-v1-…".to_owned(),
             Kind::Whole { min, max } => format!("must be a whole number from {min} to {max}"),
+            Kind::Seconds { min, max } => format!("must be a number of seconds from {min} to {max}"),
+            Kind::LogFilter => log_filter::expected(),
             Kind::Switch => "must be true or false".to_owned(),
             Kind::Word(words) => format!("must be one of: {}", words.join(", ")),
             Kind::Status => {
@@ -184,6 +201,8 @@ impl Kind {
                 json!({"type": "string", "pattern": "^sk-or-[!-~]{1,500}$", "writeOnly": true})
             }
             Kind::Whole { min, max } => json!({"type": "integer", "minimum": min, "maximum": max}),
+            Kind::Seconds { min, max } => json!({"type": "number", "minimum": min, "maximum": max}),
+            Kind::LogFilter => log_filter::schema(),
             Kind::Switch => json!({"type": "boolean"}),
             Kind::Word(words) => json!({"type": "string", "enum": words}),
             Kind::Status => json!({
@@ -281,6 +300,11 @@ impl Given {
     /// The number of a field.
     pub fn whole(&self, name: &str) -> Option<i64> {
         whole(self.0.get(name)?)
+    }
+
+    /// A field as it was given.
+    pub fn value(&self, name: &str) -> Option<&Value> {
+        self.0.get(name)
     }
 
     /// The switch of a field.

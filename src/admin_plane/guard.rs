@@ -1,10 +1,11 @@
 //! Around every route: a name of ours in each request, an answer even to a panic, and nobody past
 //! without a credential where one is needed.
 
-use super::Plane;
 use super::problem::Problem;
+use super::{Plane, policy};
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::HOST;
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{Error, HttpMessage};
@@ -22,8 +23,13 @@ pub async fn outer(
     if let Err(problem) = plane.door.check_host(request.request()) {
         return Ok(request.into_response(problem.response()));
     }
+    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+    let data_plane = plane.reach.origin(host);
     match AssertUnwindSafe(next.call(request)).catch_unwind().await {
-        Ok(served) => served.map(ServiceResponse::map_into_boxed_body),
+        Ok(served) => served.map(|mut response| {
+            policy::admit(&data_plane, response.headers_mut());
+            response.map_into_boxed_body()
+        }),
         Err(_) => {
             log::error!("a handler of the admin plane panicked");
             Err(Problem::new(500, "this program failed; its log says more").into())

@@ -24,7 +24,7 @@ pub fn routes() -> Vec<Route> {
 
 async fn metrics(plane: Data<Plane>) -> Result<HttpResponse, Problem> {
     // Asked now, so that a scrape shows an outage and its latency.
-    let database_up = plane.ledger.ping().await.is_ok();
+    let database_up = plane.ledger.ping().await.is_ok() && !plane.usage.is_database_away();
     let gauges = Gauges { database_up, ..gauges(&plane, &plane.pool.look().await) };
     let text = plane.metrics.text(&gauges).map_err(|error| Problem::new(500, error.to_string()))?;
     Ok(HttpResponse::Ok().insert_header((header::CONTENT_TYPE, TEXT)).body(text))
@@ -48,6 +48,9 @@ fn gauges(plane: &Plane, pool: &PoolView) -> Gauges {
             })
             .collect(),
         usage_rows_waiting: plane.usage.waiting(),
+        journal_bytes: plane.usage.depth().bytes,
+        journal_full: plane.usage.is_full(),
+        journal_damaged_files: plane.usage.set_aside(),
         database_up: true,
         models: (catalog.all().len(), catalog.free().count()),
         models_age: catalog.fetched_at.map(|at| now.since(at).as_secs()),

@@ -14,6 +14,7 @@ mod guard;
 mod instances;
 mod keys;
 mod keys_bulk;
+mod log_filter;
 mod metrics;
 mod models;
 pub mod openapi;
@@ -21,6 +22,7 @@ mod overview;
 mod pages;
 mod policy;
 mod problem;
+mod reach;
 pub mod routes;
 mod session;
 mod settings;
@@ -31,11 +33,11 @@ mod usage;
 
 pub use guard::outer;
 pub use policy::security_headers;
-pub use settings::SettingRow;
+pub use reach::Reach;
+pub use settings::LiveSettings;
 
 use crate::catalog::CatalogHandle;
 use crate::credentials::AdminAsClient;
-use crate::domain::strategy::Strategy;
 use crate::domain::time::{Clock, Timestamp};
 use crate::keypool::KeyPoolHandle;
 use crate::ledger::Ledger;
@@ -49,7 +51,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use door::Door;
 use problem::Problem;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// When a database that is away is worth another try.
@@ -82,16 +84,14 @@ pub struct Plane {
     pub clock: Clock,
     /// When the program started.
     pub started_at: Timestamp,
-    /// Every setting as it was at the start.
-    pub settings: Arc<Vec<SettingRow>>,
-    /// How keys are chosen, if that was changed since the start.
-    pub strategy: Arc<Mutex<Option<Strategy>>>,
+    /// What holds, and what can change while the program runs.
+    pub settings: Arc<LiveSettings>,
     /// Why the admin password is guessed soon, where other machines may try.
     pub weak_password: Option<&'static str>,
     /// How old the model list may grow before it is fetched again.
     pub model_max_age: Duration,
-    /// What clients take as their base URL.
-    pub client_base_url: String,
+    /// Where clients reach the data plane.
+    pub reach: Reach,
     /// The database, for people: without a password.
     pub database: String,
     /// The folder of the pages; `None`: there are no pages.

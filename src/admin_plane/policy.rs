@@ -15,10 +15,17 @@ const HEADERS: [(&str, &str); 5] = [
     ("cache-control", "no-store"),
 ];
 
-/// Puts the security headers on every answer; `client_base_url` is what clients take as base URL.
-pub fn security_headers(client_base_url: &str) -> DefaultHeaders {
-    let headers = DefaultHeaders::new().add(("content-security-policy", content_policy(client_base_url)));
+/// Puts the security headers on every answer; one without a policy of its own may talk to nobody.
+pub fn security_headers() -> DefaultHeaders {
+    let headers = DefaultHeaders::new().add((CONTENT_SECURITY_POLICY, content_policy("")));
     HEADERS.into_iter().fold(headers, DefaultHeaders::add)
+}
+
+/// Lets the answer, if it is a page, talk to the data plane at `origin`.
+pub(super) fn admit(origin: &str, headers: &mut HeaderMap) {
+    if let Ok(policy) = HeaderValue::from_str(&content_policy(origin)) {
+        headers.insert(CONTENT_SECURITY_POLICY, policy);
+    }
 }
 
 /// Puts them on an answer that passes the middleware by; it is no page, so it may talk to nobody.
@@ -33,8 +40,8 @@ pub(super) fn put_on(headers: &mut HeaderMap) {
 
 /// The content policy of every page: no inline script or style, no markup made from text
 /// (`require-trusted-types-for`, <https://www.w3.org/TR/trusted-types/>).
-fn content_policy(client_base_url: &str) -> String {
-    let data_plane = origin(client_base_url).map(|origin| format!(" {origin}")).unwrap_or_default();
+fn content_policy(data_plane: &str) -> String {
+    let data_plane = origin(data_plane).map(|origin| format!(" {origin}")).unwrap_or_default();
     format!(
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'{data_plane}; \
          img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \

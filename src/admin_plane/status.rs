@@ -7,8 +7,9 @@ use super::pages::json;
 use super::routes::Route;
 use crate::domain::time::Timestamp;
 use crate::keypool::PoolView;
-use actix_web::HttpResponse;
+use actix_web::http::header::HOST;
 use actix_web::web::{self, Data};
+use actix_web::{HttpRequest, HttpResponse};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -42,21 +43,35 @@ struct Status {
     started_at: String,
     /// What needs the operator.
     warnings: Vec<Banner>,
-    /// Whether the database is away, or a part of the program has died.
+    /// Whether the database is away, no row can be kept, or a part of the program has died.
     degraded: bool,
     actors: Actors,
     /// The processes on this database that were heard of lately, this one included.
     instances: Vec<Replica>,
     /// Usage rows that have not reached the database yet.
     usage_rows_waiting: usize,
+    journal: Journal,
     /// Requests of clients being served.
     requests_in_flight: usize,
     keys: KeyCounts,
     models: Models,
     /// The origin under which browsers see the dashboard, if it was configured.
     public_origin: Option<String>,
-    /// What clients take as their base URL.
+    /// What clients take as their base URL, seen from whoever asks.
     client_base_url: String,
+}
+
+/// The local journal, which holds usage rows until the database has them.
+#[derive(Serialize, JsonSchema)]
+struct Journal {
+    /// Rows in it.
+    rows: usize,
+    /// Bytes that they take.
+    bytes: u64,
+    /// Whether new requests are turned away, because it is full or its disk takes nothing.
+    full: bool,
+    /// Files in its folder that were damaged and are kept aside.
+    damaged_files: usize,
 }
 
 /// Which parts live.
@@ -99,7 +114,8 @@ async fn health() -> HttpResponse {
     json(200, &Health { status: "ok" })
 }
 
-async fn status(plane: Data<Plane>) -> HttpResponse {
+async fn status(request: HttpRequest, plane: Data<Plane>) -> HttpResponse {
+    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
     let pool = plane.pool.view();
     let catalog = plane.catalog.get();
     let actors = Actors {
@@ -109,7 +125,8 @@ async fn status(plane: Data<Plane>) -> HttpResponse {
         usage_sink: plane.usage.is_alive(),
     };
     // Asked now, so that the answer is true now.
-    let away = plane.ledger.ping().await.is_err();
+    let away = plane.ledger.ping().await.is_err() || plane.usage.is_database_away();
+    let depth = plane.usage.depth();
     let status = Status {
         version: env!("CARGO_PKG_VERSION"),
         time: plane.clock.now().rfc3339(),
@@ -117,10 +134,17 @@ async fn status(plane: Data<Plane>) -> HttpResponse {
         started_at: plane.started_at.rfc3339(),
         warnings: banners::all(&plane, &pool),
         degraded: away
+            || plane.usage.is_full()
             || !(actors.key_pool && actors.model_catalog && actors.token_book && actors.usage_sink),
         actors,
         instances: instances::all(&plane),
-        usage_rows_waiting: plane.usage.waiting(),
+        usage_rows_waiting: depth.rows,
+        journal: Journal {
+            rows: depth.rows,
+            bytes: depth.bytes,
+            full: plane.usage.is_full(),
+            damaged_files: plane.usage.set_aside(),
+        },
         requests_in_flight: (plane.requests_in_flight)(),
         keys: KeyCounts::of(&pool),
         models: Models {
@@ -129,7 +153,7 @@ async fn status(plane: Data<Plane>) -> HttpResponse {
             fetched_at: catalog.fetched_at.map(Timestamp::rfc3339),
         },
         public_origin: plane.door.hosts().public().map(ToString::to_string),
-        client_base_url: plane.client_base_url.clone(),
+        client_base_url: plane.reach.base_url(host),
     };
     json(200, &status)
 }

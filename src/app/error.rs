@@ -5,6 +5,7 @@ use crate::listener::tls::TlsFaults;
 use crate::shape::alias::AliasFault;
 use crate::store::StoreError;
 use crate::upstream::client::ConnectionError;
+use crate::usage::journal::JournalError;
 use std::io;
 
 /// Why the program does not start, or does not go on.
@@ -13,6 +14,9 @@ pub enum StartError {
     /// The database cannot be used.
     #[error("database: {0}")]
     Store(#[from] StoreError),
+    /// The journal of usage rows cannot be kept.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     /// The upstream cannot be used.
     #[error("openrouter.base_url: {0}")]
     Connection(#[from] ConnectionError),
@@ -51,7 +55,10 @@ impl StartError {
     pub fn exit_code(&self) -> u8 {
         match self {
             StartError::Store(error) if error.is_configuration() => EXIT_CODE,
-            StartError::Connection(_) | StartError::Tls(_) | StartError::Aliases(_) => EXIT_CODE,
+            StartError::Connection(_)
+            | StartError::Journal(_)
+            | StartError::Tls(_)
+            | StartError::Aliases(_) => EXIT_CODE,
             _ => 1,
         }
     }

@@ -4,11 +4,14 @@
 
 mod certificate;
 mod error;
+pub mod hardening;
+mod live;
 pub mod logging;
 mod operator;
 mod password;
 mod replicas;
 mod stop;
+mod time;
 
 pub use certificate::check as check_certificate;
 pub use error::StartError;
@@ -19,12 +22,14 @@ use crate::admin_plane;
 use crate::catalog::{CatalogHandle, CatalogOptions};
 use crate::config::Settings;
 use crate::config::database::{Database, DatabaseUrl};
+use crate::config::exposed;
 use crate::config::host::Host;
 use crate::config::openrouter::OpenRouter;
 use crate::credentials::{AdminAsClient, AdminPassword};
 use crate::data_plane::{self, access::Access, shaping::Shaping};
 use crate::domain::ids::RequestIds;
 use crate::domain::key::NewKey;
+use crate::domain::published::Published;
 use crate::domain::replicas::Replicas;
 use crate::domain::secret::Secret;
 use crate::domain::time::Clock;
@@ -39,6 +44,7 @@ use crate::shape::tokens;
 use crate::store::{Place, SecretKeySource, Store, StoreError};
 use crate::tokens::TokensHandle;
 use crate::upstream::client::Connection;
+use crate::usage::journal::{self, Journal};
 use crate::usage::{Completer, UsageHandle};
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
@@ -46,9 +52,12 @@ use actix_web::{App as WebApp, web};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::timeout;
 
 /// Idle connections of the admin plane are kept this long.
 const ADMIN_IDLE: Duration = Duration::from_secs(5);
+/// For the last rows at the end.
+const FLUSH_TIME: Duration = Duration::from_secs(10);
 /// The admin plane has nothing to drain.
 const ADMIN_SHUTDOWN: Duration = Duration::from_secs(2);
 
@@ -80,7 +89,7 @@ impl App {
     /// Those of [`App::build`].
     pub fn build_with(settings: &Settings, clock: Clock, deadlines: Deadlines) -> Result<App, StartError> {
         let tls = certificate::open(&settings.server, &clock)?;
-        for warning in settings.warnings() {
+        for warning in settings.warnings().iter().cloned().chain(exposed_files(settings)) {
             log::warn!("{warning}");
         }
         listener::raise_descriptor_limit();
@@ -91,17 +100,27 @@ impl App {
         let admin_address = admin_listener.local_addr().map_err(StartError::Io)?;
         let connection = connection(&settings.openrouter)?;
         let store = open_store(&settings.database)?;
+        let journal = Journal::open(journal_options(settings))?;
         let (password, new_password) = password::find(settings.admin.password.as_ref(), &store)?;
+        time::follow(&store, &clock)?;
+        time::watch(store.clone(), clock.clone());
         add_configured_keys(&settings.openrouter.api_keys, &store, &clock)?;
 
         let metrics = Metrics::new(&settings.openrouter.free_model_suffix).map_err(StartError::Metrics)?;
         let replicas = Replicas::default();
-        let options = pool_options(settings);
-        let pool =
-            KeyPoolHandle::start(store.clone(), connection.clone(), options, metrics.clone(), clock.clone())?;
+        let pool = KeyPoolHandle::start(
+            store.clone(),
+            connection.clone(),
+            pool_options(settings),
+            metrics.clone(),
+            clock.clone(),
+            replicas.clone(),
+            &settings.database.data_dir,
+        )?;
         let options = catalog_options(&settings.openrouter);
         let catalog = CatalogHandle::start(store.clone(), connection.clone(), options, clock.clone())?;
-        let tokens = TokensHandle::start(store.clone(), clock.clone())?;
+        let tokens =
+            TokensHandle::start(store.clone(), clock.clone(), replicas.clone(), &settings.database.data_dir)?;
         let admin_uses = AdminAsClient::new(clock.clone());
         let mut access = access(settings, &password);
         access.tokens = Some(tokens.clone());
@@ -110,13 +129,13 @@ impl App {
         let addresses = (data_address, admin_address);
         let instances = replicas::join(&store, addresses, replicas.clone(), clock.clone())?;
         let days = settings.usage.retention_days;
-        let mut usage = UsageHandle::start(store.clone(), days, metrics.clone(), clock.clone());
+        let mut usage = UsageHandle::start(store.clone(), journal, days, metrics.clone(), clock.clone());
         if let Some(wait) = settings.usage.complete_cancelled {
             let completer = Completer::start(connection.clone(), store.clone(), usage.clone(), wait);
             usage = usage.completed_by(completer);
         }
         let shared = Arc::new(data_plane::Shared {
-            options: data_options(settings, deadlines),
+            options: Published::new(data_options(settings, deadlines)),
             access,
             shaping: shaping(settings)?,
             gate: data_plane::Gate::new(settings.server.max_in_flight, settings.server.max_body_memory),
@@ -154,7 +173,8 @@ impl App {
             instances: instances.clone(),
             clock,
         };
-        let admin = operator::plane(settings, data_address, Arc::clone(&shared), parts);
+        let live = live::settings(settings, &shared, deadlines);
+        let admin = operator::plane(settings, data_address, Arc::clone(&shared), live, parts);
         let news = replicas::listen(
             &told,
             replicas::Keepers {
@@ -211,13 +231,26 @@ impl App {
         self.instances.drain();
         log::info!("stopping: {} requests are being served", self.shared.gate.inside());
         stop::drain(&stop, &self.shared, serving, data, shutdown_timeout).await;
-        self.shared.usage.flush().await;
-        self.shared.tokens.flush().await;
+        // What is not stored by then waits in the journal for the next start.
+        if timeout(FLUSH_TIME, self.shared.usage.flush()).await.is_err() {
+            log::warn!("{} usage rows wait in the journal for the next start", self.shared.usage.waiting());
+        }
+        self.shared.tokens.shut_down().await;
         self.shared.pool.shut_down().await;
         self.instances.leave().await;
         admin.stop(false).await;
         ended
     }
+}
+
+/// Warnings about files beside the configuration that others should not be able to read.
+fn exposed_files(settings: &Settings) -> impl Iterator<Item = String> {
+    let database = match &settings.database.url {
+        DatabaseUrl::Sqlite(path) => exposed::warning(path, "the database"),
+        DatabaseUrl::Postgres(_) => None,
+    };
+    let tls = settings.server.tls.as_ref();
+    database.into_iter().chain(tls.and_then(|tls| exposed::warning(&tls.key_path, "the private key")))
 }
 
 fn bind(host: &Host, port: u16, key: &'static str) -> Result<TcpListener, StartError> {
@@ -242,15 +275,20 @@ pub fn connection(openrouter: &OpenRouter) -> Result<Connection, StartError> {
     Ok(connection)
 }
 
+/// Where the database with this URL is.
+pub fn place(url: &DatabaseUrl) -> Place {
+    match url {
+        DatabaseUrl::Sqlite(path) => Place::Sqlite(path.clone()),
+        DatabaseUrl::Postgres(url) => Place::Postgres(url.secret().clone()),
+    }
+}
+
 /// Opens the database that the configuration names; creates it if it does not exist.
 ///
 /// # Errors
 /// Those of [`Store::open`].
 pub fn open_store(database: &Database) -> Result<Store, StoreError> {
-    let place = match &database.url {
-        DatabaseUrl::Sqlite(path) => Place::Sqlite(path.clone()),
-        DatabaseUrl::Postgres(url) => Place::Postgres(url.secret().clone()),
-    };
+    let place = place(&database.url);
     let secret_key = match &database.secret_key {
         Some(text) => SecretKeySource::Given(text.clone()),
         None => SecretKeySource::File(database.data_dir.join("secret.key")),
@@ -270,13 +308,22 @@ fn add_configured_keys(keys: &[Secret], store: &Store, clock: &Clock) -> Result<
     Ok(())
 }
 
+fn journal_options(settings: &Settings) -> journal::Options {
+    journal::Options {
+        folder: settings.database.data_dir.join("journal"),
+        most_bytes: settings.usage.journal_max_bytes,
+        durability: settings.usage.durability,
+    }
+}
+
 fn pool_options(settings: &Settings) -> keypool::Options {
+    keypool::Options { pool: choices(settings), look_every: settings.openrouter.key_check_interval }
+}
+
+fn choices(settings: &Settings) -> PoolOptions {
     let proxy = &settings.proxy;
     let limits = FreeLimits { daily: proxy.free_daily_limit, minute: proxy.free_minute_limit };
-    keypool::Options {
-        pool: PoolOptions { strategy: proxy.load_balance_strategy, limits },
-        look_every: settings.openrouter.key_check_interval,
-    }
+    PoolOptions { strategy: proxy.load_balance_strategy, limits }
 }
 
 fn catalog_options(openrouter: &OpenRouter) -> CatalogOptions {
@@ -303,6 +350,7 @@ fn data_options(settings: &Settings, deadlines: Deadlines) -> data_plane::Option
         idle_timeout: openrouter.idle_timeout,
         request_timeout: openrouter.request_timeout,
         stream_timeout: openrouter.stream_timeout,
+        auto_max_tokens: settings.proxy.auto_max_tokens,
     }
 }
 
@@ -328,10 +376,14 @@ fn shaping(settings: &Settings) -> Result<Shaping, StartError> {
     let entries = proxy.model_aliases.iter().map(|alias| (alias.name.clone(), alias.models.clone()));
     let aliases = Aliases::new(entries).map_err(StartError::Aliases)?;
     if proxy.auto_max_tokens {
-        // Loading the tokenizer takes longer than a client should wait for its first count.
-        std::thread::spawn(tokens::warm_up);
+        warm_up();
     }
-    Ok(Shaping::new(rules, aliases, proxy.auto_max_tokens))
+    Ok(Shaping::new(rules, aliases))
+}
+
+/// Loading the tokenizer takes longer than a client should wait for its first count.
+fn warm_up() {
+    std::thread::spawn(tokens::warm_up);
 }
 
 fn data_server(
@@ -361,7 +413,7 @@ fn admin_server(
     let factory = move || {
         WebApp::new()
             .wrap(from_fn(admin_plane::outer))
-            .wrap(admin_plane::security_headers(&plane.client_base_url))
+            .wrap(admin_plane::security_headers())
             .configure(|config| admin_plane::configure(config, &plane))
             .default_service(web::to(admin_plane::not_found))
     };

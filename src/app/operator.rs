@@ -1,7 +1,7 @@
 //! Lays the pipes of the admin plane.
 
 use crate::admin_plane::door::{Door, Hosts};
-use crate::admin_plane::{Plane, SettingRow};
+use crate::admin_plane::{LiveSettings, Plane, Reach};
 use crate::catalog::CatalogHandle;
 use crate::config::Settings;
 use crate::credentials::{AdminAsClient, AdminPassword};
@@ -14,7 +14,7 @@ use crate::replicas::ReplicasHandle;
 use crate::store::Store;
 use crate::tokens::TokensHandle;
 use crate::usage::UsageHandle;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -37,16 +37,11 @@ pub(super) fn plane(
     settings: &Settings,
     data_address: SocketAddr,
     shared: Arc<data_plane::Shared>,
+    live: LiveSettings,
     parts: Parts,
 ) -> Plane {
     let admin = &settings.admin;
     let hosts = Hosts::new(admin.host.clone(), admin.public_origin.clone());
-    let rows = settings.origins().iter().map(|origin| SettingRow {
-        key: origin.key,
-        value: origin.value.clone(),
-        source: origin.source.to_string(),
-        secret: origin.secret,
-    });
     let Parts { password, store, pool, catalog, tokens, admin_uses, usage, metrics, instances, clock } =
         parts;
     let ledger = Ledger::new(store, metrics.clone(), clock.clone());
@@ -65,23 +60,17 @@ pub(super) fn plane(
         requests_in_flight: Arc::new(move || shared.gate.inside()),
         started_at: clock.now(),
         clock,
-        settings: Arc::new(rows.collect()),
-        strategy: Arc::default(),
+        settings: Arc::new(live),
         weak_password: admin.weakness.filter(|_| !admin.host.is_loopback()),
         model_max_age: settings.openrouter.model_cache_timeout,
-        client_base_url: client_base_url(settings, data_address),
+        reach: Reach {
+            bound: data_address,
+            https: settings.server.tls.is_some(),
+            public: settings.server.public_origin.clone(),
+        },
         database: settings.database.url.to_string(),
         static_dir: static_dir(admin.static_dir.clone()),
     }
-}
-
-/// What clients on this machine take as their base URL.
-fn client_base_url(settings: &Settings, mut address: SocketAddr) -> String {
-    if address.ip().is_unspecified() {
-        address.set_ip(Ipv4Addr::LOCALHOST.into());
-    }
-    let scheme = if settings.server.tls.is_some() { "https" } else { "http" };
-    format!("{scheme}://{address}/v1")
 }
 
 /// The folder of the pages: as configured, else `static`, else `static` beside the program.

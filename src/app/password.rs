@@ -29,7 +29,7 @@ pub fn find(
     store: &Store,
 ) -> Result<(AdminPassword, Option<NewPassword>), StartError> {
     if let Some(given) = given {
-        return Ok((AdminPassword::given(given).marked(store.password_mark(given)?), None));
+        return Ok((AdminPassword::given(given).marked(store.given_password_mark(given)?), None));
     }
     if !store.admin_password_is_set()? {
         let text = generate()?;

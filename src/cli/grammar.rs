@@ -32,6 +32,8 @@ pub fn program() -> clap::Command {
         .subcommand(super::tokens::grammar())
         .subcommand(usage())
         .subcommand(config())
+        .subcommand(secret())
+        .subcommand(super::db::grammar())
         .subcommand(admin())
         .subcommand(clap::Command::new("healthcheck").about("Ask a running server whether it is alive"));
     rows().filter_map(setting_arg).fold(program, clap::Command::arg)
@@ -190,6 +192,30 @@ fn usage() -> clap::Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(export)
+}
+
+fn secret() -> clap::Command {
+    let rotate = clap::Command::new("rotate")
+        .about("Make another secret key; running servers go on, and the old one no longer opens the database")
+        .arg(
+            Arg::new("data-key")
+                .long("data-key")
+                .action(ArgAction::SetTrue)
+                .help("Encrypt every upstream key again under another data key too"),
+        )
+        .arg(
+            Arg::new("to")
+                .long("to")
+                .value_name("FILE")
+                .value_parser(value_parser!(PathBuf))
+                .conflicts_with("data-key")
+                .help("Put it into this new file, when SECRET_KEY gives the old one; shown when left out"),
+        );
+    clap::Command::new("secret")
+        .about("Look after the secret key that upstream keys are encrypted with")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(rotate)
 }
 
 fn admin() -> clap::Command {

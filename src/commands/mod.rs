@@ -3,9 +3,11 @@
 
 mod admin;
 mod config;
+mod db;
 mod demo;
 mod healthcheck;
 mod keys;
+mod secret;
 mod serve;
 mod simulate;
 mod tokens;
@@ -52,6 +54,7 @@ impl CommandError {
 
 /// Runs what the command line asks for; the exit code says how it went.
 pub fn run(cli: Cli) -> ExitCode {
+    let hardened = app::hardening::forbid_dumps();
     if cli.command == Command::ConfigSchema {
         return ended(config::schema());
     }
@@ -77,16 +80,22 @@ pub fn run(cli: Cli) -> ExitCode {
             return ExitCode::from(EXIT_CODE);
         }
     };
+    sources.wipe();
     app::logging::start(&settings.log);
+    if let Err(error) = hardened {
+        log::warn!("core dumps could not be switched off: {error}");
+    }
     ended(match cli.command {
         Command::Serve | Command::Demo { .. } => serve::run(&settings),
         Command::Simulate { port, threads } => simulate::run(port, threads),
         Command::Keys(keys) => keys::run(keys, &settings),
         Command::Tokens(tokens) => tokens::run(tokens, &settings),
         Command::UsageExport { format, since, until } => usage::export(&settings, format, since, until),
+        Command::Db(db) => db::run(db, &settings),
         Command::ConfigCheck => config::check(&settings),
         Command::ConfigShow => config::show(&settings),
         Command::ConfigSchema => config::schema(),
+        Command::SecretRotate { data_key, to } => secret::rotate(&settings, data_key, to.as_deref()),
         Command::ResetPassword { given } => admin::reset_password(&settings, given),
         Command::Healthcheck => healthcheck::run(&settings),
     })

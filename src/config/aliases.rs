@@ -72,7 +72,7 @@ fn alias(name: &str, models: &Json, kind: &Kind) -> Result<ModelAlias, Vec<Strin
         }
     };
     let (texts, faults) = sorted(items.iter().map(|item| match item {
-        Json::Text(text) if id(text) => Ok(text.clone()),
+        Json::Text(text) if id(text) => Ok(text.to_string()),
         Json::Text(text) => {
             Err(vec![format!("{} under the alias {} cannot be a model", quote(text), quote(name))])
         }

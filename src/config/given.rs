@@ -8,14 +8,23 @@ use super::near::fold;
 use super::table::Kind;
 use crate::domain::secret::Secret;
 use std::path::PathBuf;
+use zeroize::Zeroize;
 
-/// What a source gave.
-#[derive(Debug, Clone, PartialEq)]
+/// What a source gave. Never shown, for it may be a secret, and wiped when dropped.
+#[derive(Clone, PartialEq)]
 pub enum Given {
     /// From a flag (once for each time it was written) or a variable.
     Texts(Vec<String>),
     /// From the configuration file.
     Json(Json),
+}
+
+impl Drop for Given {
+    fn drop(&mut self) {
+        if let Given::Texts(texts) = self {
+            texts.zeroize();
+        }
+    }
 }
 
 impl Given {
@@ -237,7 +246,7 @@ mod tests {
             assert_eq!(read::<bool>(Kind::Switch, text), Ok(on), "{text}");
         }
         assert!(read::<bool>(Kind::Switch, "maybe").is_err());
-        assert!(bool::read(&Given::Json(Json::Text("true".into())), &Kind::Switch).is_err());
+        assert!(bool::read(&Given::Json(Json::Text("true".to_owned().into())), &Kind::Switch).is_err());
     }
 
     #[test]
@@ -256,10 +265,14 @@ mod tests {
         let error = read::<Vec<Secret>>(Kind::Secrets, "sk-or-v1-aaaa sk-or-v1-bbbb").expect_err("a space");
         assert!(!error.contains("aaaa") && error.contains("entry 1"), "{error}");
         assert!(read::<Vec<Secret>>(Kind::Secrets, " ,\n").is_err());
-        let list = Json::List(vec![Json::Text("a b".into()), Json::Text("ok".into()), Json::Null]);
+        let list = Json::List(vec![
+            Json::Text("a b".to_owned().into()),
+            Json::Text("ok".to_owned().into()),
+            Json::Null,
+        ]);
         let all = Vec::<Secret>::read_all(&Given::Json(list), &Kind::Secrets).expect_err("two faults");
         assert_eq!(all.len(), 2, "{all:?}");
-        let empty = Given::Json(Json::List(vec![Json::Text(String::new())]));
+        let empty = Given::Json(Json::List(vec![Json::Text(String::new().into())]));
         assert!(Vec::<Secret>::read(&empty, &Kind::Secrets).is_err());
         assert!(Secret::read(&Given::Json(Json::Number(7.into())), &Kind::Secret).is_err());
     }

@@ -4,9 +4,10 @@
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use std::fmt;
+use zeroize::Zeroizing;
 
-/// A JSON value.
-#[derive(Debug, Clone, PartialEq)]
+/// A JSON value. Its texts are never shown, for they may be secrets, and wiped when dropped.
+#[derive(Clone, PartialEq)]
 pub enum Json {
     /// `null`
     Null,
@@ -15,11 +16,17 @@ pub enum Json {
     /// A number.
     Number(serde_json::Number),
     /// A string.
-    Text(String),
+    Text(Zeroizing<String>),
     /// An array.
     List(Vec<Json>),
     /// An object, in the order written, with every member.
     Object(Vec<(String, Json)>),
+}
+
+impl fmt::Debug for Json {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.describe())
+    }
 }
 
 impl Json {
@@ -32,6 +39,22 @@ impl Json {
             Json::Text(_) => "a text",
             Json::List(_) => "a list",
             Json::Object(_) => "an object",
+        }
+    }
+}
+
+impl From<serde_json::Value> for Json {
+    fn from(value: serde_json::Value) -> Json {
+        use serde_json::Value;
+        match value {
+            Value::Null => Json::Null,
+            Value::Bool(on) => Json::Bool(on),
+            Value::Number(number) => Json::Number(number),
+            Value::String(text) => Json::Text(text.into()),
+            Value::Array(items) => Json::List(items.into_iter().map(Json::from).collect()),
+            Value::Object(members) => {
+                Json::Object(members.into_iter().map(|(name, value)| (name, Json::from(value))).collect())
+            }
         }
     }
 }
@@ -72,7 +95,7 @@ impl<'de> Visitor<'de> for JsonVisitor {
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Json, E> {
-        Ok(Json::Text(value.to_owned()))
+        Ok(Json::Text(Zeroizing::new(value.to_owned())))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Json, A::Error> {
@@ -101,6 +124,9 @@ mod tests {
         let json: Json = serde_json::from_str(r#"{"b":1,"a":[true,null,"x"],"b":2.5}"#).expect("valid");
         let Json::Object(members) = json else { panic!("an object") };
         assert_eq!(members.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["b", "a", "b"]);
-        assert_eq!(members[1].1, Json::List(vec![Json::Bool(true), Json::Null, Json::Text("x".into())]));
+        assert_eq!(
+            members[1].1,
+            Json::List(vec![Json::Bool(true), Json::Null, Json::Text("x".to_owned().into())])
+        );
     }
 }

@@ -14,7 +14,8 @@ const LEVEL: Row = Row::new(
     "How much is logged: a level, or filters by module as env_logger reads them.",
 )
 .env(&["RUST_LOG"])
-.bare_flag("verbose", "debug");
+.bare_flag("verbose", "debug")
+.live();
 
 const FORMAT: Row = Row::new(
     "log.format",

@@ -74,14 +74,16 @@ const FIRST_BYTE_TIMEOUT: Row = Row::new(
     Kind::Seconds { min: 0.05, max: 3600.0 },
     "60",
     "Longest wait for the head of a streamed answer, in seconds.",
-);
+)
+.live();
 
 const IDLE_TIMEOUT: Row = Row::new(
     "openrouter.idle_timeout",
     Kind::Seconds { min: 0.05, max: 3600.0 },
     "60",
     "Longest silence between two pieces of a stream, in seconds; comments count as life.",
-);
+)
+.live();
 
 const KEY_CHECK_INTERVAL: Row = Row::new(
     "openrouter.key_check_interval",
@@ -95,14 +97,16 @@ const REQUEST_TIMEOUT: Row = Row::new(
     Kind::Seconds { min: 0.05, max: 86_400.0 },
     "300",
     "Longest wait for the first content of a stream or the whole of a plain answer, in seconds.",
-);
+)
+.live();
 
 const STREAM_TIMEOUT: Row = Row::new(
     "openrouter.stream_timeout",
     Kind::Seconds { min: 0.05, max: 86_400.0 },
     "3600",
     "Longest duration of a whole stream, in seconds.",
-);
+)
+.live();
 
 /// The rows of this subject.
 pub(super) const ROWS: &[Row] = &[

@@ -22,7 +22,8 @@ const LOAD_BALANCE_STRATEGY: Row = Row::new(
     "How a key is chosen: round_robin, least_used, random or most_remaining.",
 )
 .env(&["LOAD_BALANCE_STRATEGY"])
-.also(&["load_balancing_strategy"]);
+.also(&["load_balancing_strategy"])
+.live();
 
 const FREE_MODELS_ONLY: Row = Row::new(
     "proxy.free_models_only",
@@ -30,56 +31,64 @@ const FREE_MODELS_ONLY: Row = Row::new(
     "true",
     "Whether pooled keys may be used for free models only.",
 )
-.env(&["FREE_MODELS_ONLY"]);
+.env(&["FREE_MODELS_ONLY"])
+.live();
 
 const SESSION_AFFINITY: Row = Row::new(
     "proxy.session_affinity",
     Kind::Switch,
     "true",
     "Whether the turns of one conversation prefer one account, since upstream prompt caches are per account.",
-);
+)
+.live();
 
 const FREE_DAILY_LIMIT: Row = Row::unset(
     "proxy.free_daily_limit",
     Kind::Limit,
     "learned from the upstream, else 50 or 1000 by the account's tier",
     "Requests to free models a UTC day for each account; -1: none.",
-);
+)
+.live();
 
 const FREE_MINUTE_LIMIT: Row = Row::unset(
     "proxy.free_minute_limit",
     Kind::Limit,
     "20",
     "Requests to free models a minute for each account; -1: none.",
-);
+)
+.live();
 
 const QUEUE_TIMEOUT: Row = Row::new(
     "proxy.queue_timeout",
     Kind::Seconds { min: 0.0, max: 3600.0 },
     "10",
     "How long a request may wait for an account whose minute is full, in seconds.",
-);
+)
+.live();
 
 const MAX_ATTEMPTS: Row = Row::new(
     "proxy.max_attempts",
     Kind::Whole { min: 1, max: 100 },
     "4",
     "Most attempts upstream for one request that may have cost quota or reached a model.",
-);
+)
+.live();
 
 const EARLY_HEADERS: Row = Row::new(
     "proxy.early_headers",
     Kind::Switch,
     "false",
     "Whether a stream's head and keep-alive comments go out after 15 seconds even if no key has answered yet.",
-);
+)
+.live();
 
 const MAX_TOKENS: Row = Row::new(
     "proxy.max_tokens",
     Kind::Choice(&["auto", "off"]),
     "auto",
     "Whether max_tokens is set and corrected to what the model and the prompt leave: auto or off.",
-);
+)
+.live();
 
 const CACHE_CONTROL: Row = Row::new(
     "proxy.cache_control",
@@ -88,7 +97,8 @@ const CACHE_CONTROL: Row = Row::new(
     "Prompt cache markers: auto (models that need them), last_message (always there) or off.",
 )
 .env(&["CACHE_CONTROL"])
-.flag("cache-control");
+.flag("cache-control")
+.live();
 
 const MODEL_PROVIDER_MAPPING: Row = Row::unset(
     "proxy.model_provider_mapping",

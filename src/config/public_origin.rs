@@ -1,4 +1,4 @@
-//! The origin under which browsers see the dashboard, when a reverse proxy stands before it.
+//! The origin under which others see one of the planes, when a reverse proxy stands before it.
 
 use super::base_url::host_of;
 use super::given::{Given, Value};
@@ -40,7 +40,7 @@ impl Value for PublicOrigin {
     fn read(given: &Given, kind: &Kind) -> Result<PublicOrigin, String> {
         let text = given.one_text(kind)?.trim().to_ascii_lowercase();
         let (scheme, rest) =
-            text.split_once("://").ok_or("expected an origin such as https://admin.example.com")?;
+            text.split_once("://").ok_or("expected an origin such as https://proxy.example.com")?;
         let own_port = match scheme {
             "https" => ":443",
             "http" => ":80",
@@ -48,7 +48,7 @@ impl Value for PublicOrigin {
         };
         let authority = rest.strip_suffix('/').unwrap_or(rest);
         if authority.contains(['/', '?', '#', '@']) {
-            return Err("must be scheme, host and port alone, such as https://admin.example.com".to_owned());
+            return Err("must be scheme, host and port alone, such as https://proxy.example.com".to_owned());
         }
         let host = host_of(authority).ok_or("has no valid host and port after the scheme")?;
         let authority = authority.strip_suffix(own_port).unwrap_or(authority);

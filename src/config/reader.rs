@@ -3,10 +3,12 @@
 //! A setting at fault takes its default for the rest of the run, so that its neighbours can still
 //! be checked; the caller must not use the result when there are faults.
 
+use super::exposed;
 use super::fault::Fault;
 use super::given::{Given, Value};
-use super::sources::{Source, Sources};
+use super::sources::{DOTENV_FILE, Source, Sources};
 use super::table::{Kind, Preset, Row};
+use std::path::Path;
 
 /// One effective value, as `config show` prints it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +59,11 @@ impl<'a> Reader<'a> {
         for (source, given) in self.sources.offers(row, &mut self.faults) {
             match T::read_all(&given, &row.kind) {
                 Ok(value) => {
+                    // Of a URL, the password is what is hidden.
+                    let hides = row.kind == Kind::DatabaseUrl && value.show().contains('…');
+                    if row.kind.is_secret() || hides {
+                        self.look_at_the_file_of(&source);
+                    }
                     chosen.get_or_insert((value, source));
                 }
                 Err(messages) => {
@@ -73,6 +80,23 @@ impl<'a> Reader<'a> {
         });
         self.note(row, chosen.as_ref());
         chosen.map(|(value, _)| value)
+    }
+
+    /// Warns, once, when the file that a secret came from can be read by others.
+    fn look_at_the_file_of(&mut self, source: &Source) {
+        let file = match source {
+            Source::File(path) => Some(path.as_str()),
+            Source::DotEnv(name) if !name.ends_with("_FILE") => Some(DOTENV_FILE),
+            Source::DotEnv(name) => self.sources.dotenv.get(name).map(String::as_str),
+            Source::Environment(name) if name.ends_with("_FILE") => {
+                self.sources.environment.get(name).map(String::as_str)
+            }
+            Source::Environment(_) | Source::Flag(_) | Source::Operator | Source::Preset => None,
+        };
+        let warning = file.and_then(|file| exposed::warning(Path::new(file), "secrets"));
+        if let Some(warning) = warning.filter(|warning| !self.warnings.contains(warning)) {
+            self.warnings.push(warning);
+        }
     }
 
     fn note<T: Value>(&mut self, row: &'static Row, chosen: Option<&(T, Source)>) {

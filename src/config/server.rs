@@ -2,6 +2,7 @@
 
 use super::host::Host;
 use super::numbers::ByteSize;
+use super::public_origin::PublicOrigin;
 use super::reader::Reader;
 use super::table::{Kind, Row};
 use std::num::NonZeroUsize;
@@ -62,6 +63,13 @@ const KEY_PATH: Row = Row::unset(
 )
 .flag("key-path");
 
+const PUBLIC_ORIGIN: Row = Row::unset(
+    "server.public_origin",
+    Kind::Text("an origin such as https://api.example.com"),
+    "the address that the browser opened the dashboard with, and this port",
+    "Origin under which clients reach the data plane, as the dashboard shows and uses it.",
+);
+
 const SHUTDOWN_TIMEOUT: Row = Row::new(
     "server.shutdown_timeout",
     Kind::Seconds { min: 0.0, max: 3600.0 },
@@ -98,6 +106,7 @@ pub(super) const ROWS: &[Row] = &[
     HTTPS,
     CERT_PATH,
     KEY_PATH,
+    PUBLIC_ORIGIN,
     SHUTDOWN_TIMEOUT,
     MAX_BODY_BYTES,
     MAX_IN_FLIGHT,
@@ -115,6 +124,8 @@ pub struct Server {
     pub workers: usize,
     /// With what it speaks HTTPS; `None`: it speaks plain HTTP.
     pub tls: Option<Tls>,
+    /// The origin under which clients reach it, if it is not the address itself.
+    pub public_origin: Option<PublicOrigin>,
     /// How long running requests may take to end once the process was told to stop.
     pub shutdown_timeout: Duration,
     /// The largest request body, in bytes.
@@ -162,6 +173,7 @@ impl Server {
             port: reader.get(&PORT),
             workers: reader.optional(&WORKERS).unwrap_or_else(cores),
             tls: Tls::read(reader),
+            public_origin: reader.optional(&PUBLIC_ORIGIN),
             shutdown_timeout: reader.get(&SHUTDOWN_TIMEOUT),
             max_body_bytes: bytes(reader, &MAX_BODY_BYTES),
             max_in_flight: reader.get(&MAX_IN_FLIGHT),

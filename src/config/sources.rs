@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io::ErrorKind;
 use std::path::Path;
+use zeroize::{Zeroize, Zeroizing};
 
 /// The configuration file that is read when no `--config` names one.
 pub const CONFIG_FILE: &str = "config.json";
@@ -36,6 +37,8 @@ pub enum Source {
     DotEnv(String),
     /// The configuration file at this path.
     File(String),
+    /// The operator, while the program runs.
+    Operator,
     /// Nobody gave one.
     Preset,
 }
@@ -47,6 +50,7 @@ impl fmt::Display for Source {
             Source::Environment(name) => write!(f, "environment variable {name}"),
             Source::DotEnv(name) => write!(f, "{name} in {DOTENV_FILE}"),
             Source::File(path) => f.write_str(path),
+            Source::Operator => f.write_str("changed here"),
             Source::Preset => f.write_str("default"),
         }
     }
@@ -54,7 +58,7 @@ impl fmt::Display for Source {
 
 /// Every value that anyone gave, in the order of precedence. Named files of secrets are read when
 /// the value is asked for.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Sources {
     /// By flag, without dashes; one entry for each time it was written.
     pub flags: BTreeMap<String, Vec<String>>,
@@ -68,7 +72,24 @@ pub struct Sources {
     pub faults: Vec<Fault>,
 }
 
+/// Never shows what was given: it may be a secret.
+impl fmt::Debug for Sources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sources(…)")
+    }
+}
+
 impl Sources {
+    /// Wipes every text that was gathered, once the settings are read: each secret among them lives on
+    /// as a [`crate::domain::secret::Secret`]. The process environment itself stays, as it is the
+    /// system's.
+    pub fn wipe(mut self) {
+        for texts in self.flags.values_mut() {
+            texts.zeroize();
+        }
+        self.environment.values_mut().chain(self.dotenv.values_mut()).for_each(Zeroize::zeroize);
+    }
+
     /// Gathers from the process and the working directory. `config` is the value of `--config`.
     pub fn gather(flags: BTreeMap<String, Vec<String>>, config: Option<&Path>) -> Sources {
         let mut sources = Sources { flags, ..Sources::default() };
@@ -85,15 +106,16 @@ impl Sources {
 
     /// The text of a file; `None` if it cannot be read, which is a fault unless it `may_miss`. What is
     /// not UTF-8 in it is a fault, but the rest is looked at all the same.
-    fn text(&mut self, path: &Path, may_miss: bool) -> Option<String> {
+    fn text(&mut self, path: &Path, may_miss: bool) -> Option<Zeroizing<String>> {
         let shown = path.display();
         match std::fs::read(path) {
             Ok(bytes) => {
+                let bytes = Zeroizing::new(bytes);
                 let text = String::from_utf8_lossy(&bytes);
                 if matches!(text, Cow::Owned(_)) {
                     self.faults.push(Fault::new("", shown, "is not valid UTF-8; save it as UTF-8"));
                 }
-                Some(text.into_owned())
+                Some(Zeroizing::new(text.into_owned()))
             }
             Err(error) if error.kind() == ErrorKind::NotFound && may_miss => None,
             Err(error) => {
@@ -214,6 +236,7 @@ fn value_of(row: &Row, source: &Source, value: &str, is_file: bool) -> Result<Op
         return Ok(Some(value.to_owned()));
     }
     let content = std::fs::read_to_string(value)
+        .map(Zeroizing::new)
         .map_err(|error| Fault::new(row.key, source, format!("cannot read {value}: {error}")))?;
     let text =
         content.strip_suffix('\n').map_or(content.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));

@@ -22,6 +22,8 @@ pub struct Row {
     pub also: &'static [&'static str],
     /// The command-line flag, if it has one.
     pub flag: Option<Flag>,
+    /// Whether it can change while the program runs.
+    pub live: bool,
 }
 
 /// A command-line flag of a setting.
@@ -134,12 +136,13 @@ impl Kind {
 impl Row {
     /// A row that holds `preset` when nobody says otherwise.
     pub const fn new(key: &'static str, kind: Kind, preset: &'static str, doc: &'static str) -> Row {
-        Row { key, kind, preset: Preset::Value(preset), doc, env: &[], also: &[], flag: None }
+        Row { key, kind, preset: Preset::Value(preset), doc, env: &[], also: &[], flag: None, live: false }
     }
 
     /// A row without a value of its own; `otherwise` says what happens then.
     pub const fn unset(key: &'static str, kind: Kind, otherwise: &'static str, doc: &'static str) -> Row {
-        Row { key, kind, preset: Preset::Unset(otherwise), doc, env: &[], also: &[], flag: None }
+        let preset = Preset::Unset(otherwise);
+        Row { key, kind, preset, doc, env: &[], also: &[], flag: None, live: false }
     }
 
     /// The same row with further environment variables.
@@ -155,6 +158,11 @@ impl Row {
     /// The same row with a flag that stands for `implies` when written bare.
     pub const fn bare_flag(self, name: &'static str, implies: &'static str) -> Row {
         Row { flag: Some(Flag { name, implies: Some(implies), short: None, also: None }), ..self }
+    }
+
+    /// The same row of a setting that can change while the program runs.
+    pub const fn live(self) -> Row {
+        Row { live: true, ..self }
     }
 
     /// The same row with other names in the configuration file.

@@ -8,6 +8,7 @@ use super::relay::{self, Relay};
 use super::request::Sought;
 use super::{Plane, ending};
 use crate::domain::dialect::Dialect;
+use crate::usage::Written;
 use actix_web::HttpResponse;
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::web::Data;
@@ -44,8 +45,8 @@ enum State {
     Waiting { search: Search, timer: Pin<Box<Sleep>>, interval: Duration },
     /// One of them has answered.
     Relaying(Box<Relay>),
-    /// None of them has: the last bytes.
-    Last(Option<Bytes>),
+    /// None of them has: the last bytes, once the row is written.
+    Last(Written, Option<Bytes>),
 }
 
 impl Early {
@@ -53,14 +54,11 @@ impl Early {
     fn after(&self, Sought { found, record }: Sought) -> State {
         let relayed = match found {
             Ok(answer) => relay::follow(answer, record, &self.plane),
-            Err(error) => {
-                record.refuse(&error);
-                Err(error)
-            }
+            Err(error) => Err((record.refuse(&error), Box::new(error))),
         };
         match relayed {
             Ok(relay) => State::Relaying(Box::new(relay)),
-            Err(error) => State::Last(Some(ending::refused(self.dialect, &error))),
+            Err((written, error)) => State::Last(written, Some(ending::refused(self.dialect, &error))),
         }
     }
 }
@@ -91,7 +89,9 @@ impl MessageBody for Early {
                     return Poll::Ready(Some(Ok(Bytes::from_static(KEEP_ALIVE))));
                 }
                 State::Relaying(relay) => return Pin::new(relay.as_mut()).poll_next(context),
-                State::Last(bytes) => return Poll::Ready(bytes.take().map(Ok)),
+                State::Last(written, bytes) => {
+                    return written.poll_done(context).map(|()| bytes.take().map(Ok));
+                }
             }
         }
     }

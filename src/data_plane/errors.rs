@@ -97,6 +97,9 @@ pub struct ApiError {
     pub from_upstream: bool,
 }
 
+/// The most bytes of a word in a row.
+const LONGEST_WORD: usize = 128;
+
 impl ApiError {
     /// An error of ours.
     pub fn new(status: u16, kind: Kind, code: &str, message: impl Into<String>) -> ApiError {
@@ -123,12 +126,14 @@ impl ApiError {
         self
     }
 
-    /// The word for `error_kind` in the row.
+    /// The word for `error_kind` in the row: of what the upstream sent, no more than a word may take.
     pub fn row_word(&self) -> String {
-        match &self.code {
+        let mut word = match &self.code {
             Value::String(code) => code.clone(),
             other => format!("upstream_{other}"),
-        }
+        };
+        word.truncate(word.floor_char_boundary(LONGEST_WORD));
+        word
     }
 
     /// The body in the dialect's shape.

@@ -158,8 +158,9 @@ pub async fn serve_with(
 
 async fn send(plane: &Plane, errand: &mut Errand, key: &Secret, via: Via) -> Result<Begun, Setback> {
     let left = errand.until.saturating_duration_since(Instant::now());
-    errand.call.head_timeout = plane.options.first_byte_timeout.min(left);
-    let deadlines = Deadlines { idle: plane.options.idle_timeout, answer: errand.until };
+    let options = plane.options.get();
+    errand.call.head_timeout = options.first_byte_timeout.min(left);
+    let deadlines = Deadlines { idle: options.idle_timeout, answer: errand.until };
     attempt::send(&plane.upstream, &errand.call, key, via, errand.dialect, deadlines).await
 }
 
@@ -344,9 +345,12 @@ fn refused(refusal: Refusal, verdict: &Verdict, now: Timestamp) -> ApiError {
         Pause::For(pause) if matches!(status, 429 | 503 | 529) => Some(now.after(pause)),
         _ => stated,
     };
-    let code = refusal.error.get("code").filter(|code| !code.is_null()).cloned();
-    let mut metadata = refusal.error.get("metadata").filter(|value| !value.is_null()).cloned();
-    metadata.iter_mut().for_each(scrub::value);
+    let member = |name: &str| {
+        let mut value = refusal.error.get(name).filter(|value| !value.is_null()).cloned();
+        value.iter_mut().for_each(scrub::value);
+        value
+    };
+    let (code, metadata) = (member("code"), member("metadata"));
     let message = if refusal.is_page || refusal.message.is_empty() {
         format!("the upstream answered with status {}", refusal.status)
     } else {

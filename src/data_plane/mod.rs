@@ -27,6 +27,7 @@ mod rights;
 mod routes;
 mod scrub;
 pub mod shaping;
+mod whole;
 
 pub use admission::Gate;
 pub use outer::guard;
@@ -34,6 +35,7 @@ pub use routes::configure;
 
 use crate::catalog::CatalogHandle;
 use crate::domain::ids::RequestIds;
+use crate::domain::published::Published;
 use crate::domain::time::Clock;
 use crate::keypool::KeyPoolHandle;
 use crate::shape::free_rule::FreeRule;
@@ -70,12 +72,14 @@ pub struct Options {
     pub request_timeout: Duration,
     /// For a whole stream.
     pub stream_timeout: Duration,
+    /// Whether output limits are set and corrected.
+    pub auto_max_tokens: bool,
 }
 
 /// What all threads of the data plane share.
 pub struct Shared {
-    /// What the operator chose.
-    pub options: Options,
+    /// What the operator chose, as it holds now.
+    pub options: Published<Options>,
     /// Who may come in.
     pub access: Access,
     /// How bodies are shaped.

@@ -89,7 +89,7 @@ impl View {
     /// The free rule is for pooled keys: who comes with a key of its own may use any model.
     fn of(plane: &Plane, admitted: &Admitted) -> View {
         View {
-            only_free: plane.options.free_rule.is_some() && admitted.own_key.is_none(),
+            only_free: plane.options.get().free_rule.is_some() && admitted.own_key.is_none(),
             allowed: admitted.token.as_ref().and_then(|token| token.allowed.clone()),
         }
     }

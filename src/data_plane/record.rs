@@ -10,7 +10,7 @@ use crate::domain::usage::{Client, Outcome, UsageRow};
 use crate::keypool::Lease;
 use crate::tokens::Reservation;
 use crate::upstream::watch::Seen;
-use crate::usage::{Cancelled, UsageHandle};
+use crate::usage::{Cancelled, UsageHandle, Written};
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::rc::Rc;
@@ -25,6 +25,7 @@ pub struct Record {
     reservation: Option<Reservation>,
     key: Option<Secret>,
     head: HeadSent,
+    is_kept: bool,
     /// When the attempt under way was sent; `None`: it has its verdict.
     sent: Option<Duration>,
     began: Duration,
@@ -52,6 +53,7 @@ impl Record {
             reservation: None,
             key: None,
             head: HeadSent::default(),
+            is_kept: true,
             sent: None,
             began: clock.elapsed(),
             clock: clock.clone(),
@@ -187,38 +189,48 @@ impl Record {
         });
     }
 
-    /// The request ended; `error_kind` says why, when it did not end well.
-    pub fn finish(mut self, outcome: Outcome, error_kind: Option<&str>) {
-        self.send(outcome, error_kind);
+    /// The request ended; `error_kind` says why, when it did not end well. The last bytes of the answer
+    /// wait for [`Written`].
+    pub fn finish(mut self, outcome: Outcome, error_kind: Option<&str>) -> Written {
+        self.send(outcome, error_kind)
     }
 
-    /// The client was sent this error instead of an answer.
-    pub fn refuse(mut self, error: &ApiError) {
+    /// The client is sent this error instead of an answer, once it is [`Written`].
+    pub fn refuse(mut self, error: &ApiError) -> Written {
         self.note(|row| row.status = error.status);
         let outcome = if error.from_upstream { Outcome::Failed } else { Outcome::Refused };
-        self.send(outcome, Some(&error.row_word()));
+        self.send(outcome, Some(&error.row_word()))
+    }
+
+    /// No row can be kept just now: this request, which is turned away for it, gets none either.
+    pub fn cannot_be_kept(&mut self) {
+        self.is_kept = false;
     }
 
     fn elapsed(&self) -> i64 {
         millis(self.clock.elapsed().saturating_sub(self.began))
     }
 
-    fn send(&mut self, outcome: Outcome, error_kind: Option<&str>) {
+    fn send(&mut self, outcome: Outcome, error_kind: Option<&str>) -> Written {
         let elapsed = self.elapsed();
         self.judged(error_kind.map_or(SUCCESS.into(), |word| word.to_owned().into()), None);
-        if let Some(mut row) = self.row.take() {
-            row.outcome = outcome.word().to_owned();
-            row.error_kind = error_kind.map(str::to_owned);
-            row.duration_ms = elapsed;
-            if self.head.0.get() {
-                row.status = 200;
-            }
-            let cancelled = (outcome == Outcome::Cancelled).then(|| self.cancelled(&row)).flatten();
-            self.usage.record(row);
-            if let Some(cancelled) = cancelled {
-                self.usage.complete(cancelled);
-            }
+        let Some(mut row) = self.row.take() else { return Written::default() };
+        row.outcome = outcome.word().to_owned();
+        row.error_kind = error_kind.map(str::to_owned);
+        row.duration_ms = elapsed;
+        if self.head.0.get() {
+            row.status = 200;
         }
+        if !self.is_kept {
+            self.usage.turned_away(&row);
+            return Written::default();
+        }
+        let written = self.usage.record(&row);
+        let cancelled = (outcome == Outcome::Cancelled).then(|| self.cancelled(&row)).flatten();
+        if let Some(cancelled) = cancelled {
+            self.usage.complete(cancelled);
+        }
+        written
     }
 }
 
@@ -244,6 +256,7 @@ impl Drop for Record {
                 row.status = CLIENT_LEFT;
             }
         });
-        self.send(Outcome::Cancelled, Some("client_left"));
+        // Nobody is left who could wait for it.
+        drop(self.send(Outcome::Cancelled, Some("client_left")));
     }
 }

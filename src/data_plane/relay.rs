@@ -10,6 +10,7 @@ use super::failover::Served;
 use super::outbox::Outbox;
 use super::patience::{Broken, Patience};
 use super::record::Record;
+use super::whole::Whole;
 use super::{Plane, ending, headers, scrub};
 use crate::domain::dialect::Dialect;
 use crate::domain::usage::Outcome;
@@ -18,6 +19,7 @@ use crate::upstream::answer::AnswerBody;
 use crate::upstream::fault::TransportFault;
 use crate::upstream::sse::{self, Splitter};
 use crate::upstream::watch::{Sight, Watch};
+use crate::usage::Written;
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::{HttpResponse, HttpResponseBuilder};
@@ -25,7 +27,7 @@ use bytes::Bytes;
 use serde_json::Value;
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 /// After the end marker, or an error event, the upstream gets this long to close its answer, so
@@ -60,7 +62,7 @@ pub fn respond(answer: Answer, mut record: Record, plane: &Plane) -> HttpRespons
             if let Some(lease) = lease {
                 lease.settle(Ending::Success);
             }
-            let body = Whole { body: Some(body), record: Some(record), _place: place };
+            let body = Whole::new(body, record, place);
             response.insert_header((header::CONTENT_TYPE, "application/json")).body(body)
         }
         Begun::Stream(opening) => {
@@ -73,8 +75,8 @@ pub fn respond(answer: Answer, mut record: Record, plane: &Plane) -> HttpRespons
 /// The body alone, for a client that has the head of a stream already.
 ///
 /// Errors: the upstream answered without a stream, which such a client could not read; its record
-/// is finished.
-pub fn follow(answer: Answer, mut record: Record, plane: &Plane) -> Result<Relay, ApiError> {
+/// is finished, and what tells it waits until that is written.
+pub fn follow(answer: Answer, mut record: Record, plane: &Plane) -> Result<Relay, (Written, Box<ApiError>)> {
     let Answer { served: Served { lease, begun }, dialect, place, .. } = answer;
     match begun {
         Begun::Stream(opening) => {
@@ -89,8 +91,7 @@ pub fn follow(answer: Answer, mut record: Record, plane: &Plane) -> Result<Relay
             let message = "the upstream answered without a stream; ask again without \"stream\": true";
             let error = ApiError::new(502, Kind::Upstream, "not_a_stream", message);
             let error = ApiError { from_upstream: true, ..error };
-            record.refuse(&error);
-            Err(error)
+            Err((record.refuse(&error), Box::new(error)))
         }
     }
 }
@@ -122,28 +123,6 @@ fn copy_headers(upstream: &HeaderMap, response: &mut HttpResponseBuilder) {
     }
 }
 
-/// A plain answer: completed once it has been handed to the connection.
-struct Whole {
-    body: Option<Bytes>,
-    record: Option<Record>,
-    _place: Place,
-}
-
-impl MessageBody for Whole {
-    type Error = Infallible;
-
-    fn size(&self) -> BodySize {
-        BodySize::Sized(self.body.as_ref().map_or(0, |body| body.len() as u64))
-    }
-
-    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
-        if let Some(record) = self.record.take() {
-            record.finish(Outcome::Completed, None);
-        }
-        Poll::Ready(self.body.take().map(Ok))
-    }
-}
-
 /// How far a stream has come.
 #[derive(Debug, PartialEq)]
 enum Phase {
@@ -168,6 +147,8 @@ pub struct Relay {
     patience: Patience,
     lease: Option<Lease>,
     record: Option<Record>,
+    /// What is ready waits for it: the last bytes are among them.
+    written: Written,
     _place: Place,
 }
 
@@ -181,7 +162,7 @@ impl Relay {
         plane: &Plane,
     ) -> Relay {
         let Plane { shared, .. } = plane;
-        let options = &shared.options;
+        let options = shared.options.get();
         let stopping = shared.gate.ended();
         let mut relay = Relay {
             upstream: Some(opening.body),
@@ -193,6 +174,7 @@ impl Relay {
             patience: Patience::new(options.idle_timeout, options.stream_timeout, stopping),
             lease,
             record: Some(record),
+            written: Written::default(),
             _place: place,
         };
         if opening.done {
@@ -328,7 +310,7 @@ impl Relay {
             if outcome != Outcome::Completed {
                 record.at_least(self.watch.seen().content_events);
             }
-            record.finish(outcome, error_kind);
+            self.written = record.finish(outcome, error_kind);
         }
     }
 }
@@ -345,6 +327,7 @@ impl MessageBody for Relay {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Infallible>>> {
         loop {
+            ready!(self.written.poll_done(context));
             if self.outbox.yields() {
                 context.waker().wake_by_ref();
                 return Poll::Pending;

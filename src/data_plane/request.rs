@@ -4,7 +4,6 @@
 //! Each step is one line here and one file beside this one. Whatever ends a request, exactly one row
 //! records it.
 
-use super::Plane;
 use super::access::Admitted;
 use super::admission::{Memory, Place};
 use super::body::Bounds;
@@ -14,6 +13,7 @@ use super::outer::request_id;
 use super::patience::Broken;
 use super::record::Record;
 use super::shaping::bad_body;
+use super::{Options, Plane};
 use super::{aside, body, early, headers, relay, rights};
 use crate::domain::dialect::Dialect;
 use crate::domain::ids::RequestId;
@@ -30,6 +30,7 @@ use actix_web::http::Method;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
@@ -81,15 +82,15 @@ async fn serve(
     };
     let wish = match taken_in {
         Ok(wish) => wish,
-        Err(error) => return respond(Sought { found: Err(error), record }, dialect, id, plane),
+        Err(error) => return respond(Sought { found: Err(error), record }, dialect, id, plane).await,
     };
-    let Some(held_back) = plane.options.early_headers.filter(|_| wish.wants_a_stream()) else {
-        return respond(wish.seek(record).await, dialect, id, plane);
+    let Some(held_back) = wish.options.early_headers.filter(|_| wish.wants_a_stream()) else {
+        return respond(wish.seek(record).await, dialect, id, plane).await;
     };
     let head = record.head_sent();
     let mut search: early::Search = Box::pin(wish.seek(record));
     match timeout(held_back, &mut search).await {
-        Ok(sought) => respond(sought, dialect, id, plane),
+        Ok(sought) => respond(sought, dialect, id, plane).await,
         Err(_) => {
             head.tell();
             early::respond(search, dialect, held_back, plane.clone())
@@ -97,13 +98,14 @@ async fn serve(
     }
 }
 
-fn respond(Sought { found, record }: Sought, dialect: Dialect, id: RequestId, plane: &Plane) -> HttpResponse {
+async fn respond(sought: Sought, dialect: Dialect, id: RequestId, plane: &Plane) -> HttpResponse {
+    let Sought { found, record } = sought;
     match found {
         Ok(answer) => relay::respond(answer, record, plane),
         Err(error) => {
             let mut response = error.response(Some(dialect), &id.to_string());
             relay::tell_attempts(record.attempts(), response.headers_mut());
-            record.refuse(&error);
+            record.refuse(&error).await;
             response
         }
     }
@@ -122,27 +124,40 @@ async fn take_in(
     record: &mut Record,
 ) -> Result<Wish, ApiError> {
     let place = plane.gate.enter()?;
-    refuse_if_rows_pile_up(plane)?;
+    refuse_if_no_row_can_be_kept(plane, record)?;
     let admitted = plane.access.check(request.headers()).await?;
     refuse_pooled_key(&admitted, plane)?;
     record.client(&admitted.client);
     rights::reserve(&admitted, plane, record).await?;
-    let bounds = Bounds { limit: plane.options.max_body_bytes, timeout: plane.options.body_timeout };
+    let options = plane.options.get();
+    let bounds = Bounds { limit: options.max_body_bytes, timeout: options.body_timeout };
     let mut memory = plane.gate.memory();
     let bytes = body::read(request, payload, bounds, &mut memory).await?;
-    let (document, turn) = document(bytes, dialect, plane.options.session_affinity, record).await?;
+    let (document, turn) = document(bytes, dialect, options.session_affinity, record).await?;
     let call = Call {
         method: Method::POST,
         path: dialect.path(),
         query: request.query_string().to_owned(),
         headers: headers::to_upstream(request.headers()),
         body: Vec::new(),
-        head_timeout: plane.options.first_byte_timeout,
+        head_timeout: options.first_byte_timeout,
     };
-    let wait_until = plane.clock.now().after(plane.options.queue_timeout);
-    let until = Instant::now() + plane.options.request_timeout;
+    let wait_until = plane.clock.now().after(options.queue_timeout);
+    let until = Instant::now() + options.request_timeout;
     let plane = plane.clone();
-    Ok(Wish { plane, dialect, document, admitted, call, turn, until, wait_until, place, _memory: memory })
+    Ok(Wish {
+        plane,
+        options,
+        dialect,
+        document,
+        admitted,
+        call,
+        turn,
+        until,
+        wait_until,
+        place,
+        _memory: memory,
+    })
 }
 
 /// The body as a document that its endpoint can take, and if that is asked for its turn in a
@@ -169,6 +184,8 @@ async fn document(
 /// What an admitted client asks for. Owns all it needs: the search may outlive the handler.
 struct Wish {
     plane: Data<Plane>,
+    /// What the operator had chosen when it came: a change meanwhile is for those that come later.
+    options: Arc<Options>,
     dialect: Dialect,
     document: Document,
     admitted: Admitted,
@@ -235,11 +252,11 @@ impl Wish {
         let mut document = self.document.clone();
         choose_model(&mut document, model);
         if self.admitted.own_key.is_none() {
-            admit_model(&document, self.dialect, &catalog, &self.plane)?;
+            admit_model(&document, self.dialect, &catalog, &self.options)?;
         }
         let free = catalog.get(model).is_some_and(|model| model.free);
-        let limit_output = self.admitted.own_key.is_none();
-        let most = self.plane.options.max_attempts;
+        let limit_output = self.options.auto_max_tokens && self.admitted.own_key.is_none();
+        let most = self.options.max_attempts;
         let left = most.saturating_sub(*counted).max(1);
         let max_attempts = *counted + if has_next { left.div_ceil(2) } else { left };
         let shaping = &self.plane.shaping;
@@ -294,10 +311,12 @@ fn refuse_pooled_key(admitted: &Admitted, plane: &Plane) -> Result<(), ApiError>
     }
 }
 
-fn refuse_if_rows_pile_up(plane: &Plane) -> Result<(), ApiError> {
+/// Refusing is honest, where serving without a record, or losing one, is not.
+fn refuse_if_no_row_can_be_kept(plane: &Plane, record: &mut Record) -> Result<(), ApiError> {
     if !plane.usage.is_full() {
         return Ok(());
     }
+    record.cannot_be_kept();
     let message = "usage cannot be recorded just now, so nothing is served; try again shortly";
     Err(ApiError {
         retry_after: Some(Duration::from_secs(5)),
@@ -317,10 +336,10 @@ fn admit_model(
     document: &Document,
     dialect: Dialect,
     catalog: &Catalog,
-    plane: &Plane,
+    options: &Options,
 ) -> Result<(), Failure> {
     refuse_disabled(document, catalog)?;
-    let Some(rule) = &plane.options.free_rule else { return Ok(()) };
+    let Some(rule) = &options.free_rule else { return Ok(()) };
     if catalog.is_empty() {
         let message = "the upstream's model list could not be fetched yet; try again shortly";
         return Err(Failure::Final(ApiError {

@@ -7,6 +7,7 @@ use super::aside;
 use super::errors::ApiError;
 use crate::domain::dialect::Dialect;
 use crate::domain::model::Catalog;
+use crate::domain::published::Published;
 use crate::domain::time::Timestamp;
 use crate::shape::alias::Aliases;
 use crate::shape::body::{BodyFault, Document};
@@ -25,14 +26,12 @@ use std::sync::{Arc, Mutex};
 const SHORT_PROMPT: u64 = 4 * 1024;
 
 /// How bodies are shaped, and what was learned about counts.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Shaping {
     /// Providers and cache markers.
-    pub rules: Arc<Rules>,
+    pub rules: Published<Rules>,
     /// Names that stand for models.
     pub aliases: Aliases,
-    /// Whether output limits are set and corrected.
-    pub auto_max_tokens: bool,
     margins: Arc<Margins>,
     remembered: Arc<Remembered>,
 }
@@ -51,14 +50,9 @@ pub struct Shaped {
 
 impl Shaping {
     /// With these rules.
-    pub fn new(rules: Rules, aliases: Aliases, auto_max_tokens: bool) -> Shaping {
-        Shaping {
-            rules: Arc::new(rules),
-            aliases,
-            auto_max_tokens,
-            margins: Arc::default(),
-            remembered: Arc::default(),
-        }
+    pub fn new(rules: Rules, aliases: Aliases) -> Shaping {
+        let rules = Published::new(rules);
+        Shaping { rules, aliases, margins: Arc::default(), remembered: Arc::default() }
     }
 
     /// Shapes `document` for the model `id`. With `limit_output`, its output limit too; `affordable`
@@ -74,8 +68,8 @@ impl Shaping {
         limit_output: bool,
         affordable: Option<u64>,
     ) -> Result<Shaped, ApiError> {
-        let margins = (self.auto_max_tokens && limit_output).then(|| Arc::clone(&self.margins));
-        let (rules, id, catalog) = (Arc::clone(&self.rules), id.to_owned(), Arc::clone(catalog));
+        let margins = limit_output.then(|| Arc::clone(&self.margins));
+        let (rules, id, catalog) = (self.rules.get(), id.to_owned(), Arc::clone(catalog));
         let long = aside::is_long(document.original_len());
         let prepare = move || prepared(document, dialect, &rules, &id, &catalog, margins.as_deref());
         let (mut document, found) = aside::run(long, prepare).await?.map_err(bad_body)?;

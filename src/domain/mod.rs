@@ -15,6 +15,7 @@ pub mod key;
 pub mod model;
 pub mod model_facts;
 pub mod published;
+pub mod quota;
 pub mod replicas;
 pub mod secret;
 pub mod session;

@@ -11,6 +11,8 @@ use time::format_description::well_known::Rfc3339;
 
 const DAY_MILLIS: i64 = 86_400_000;
 const MINUTE_MILLIS: i64 = 60_000;
+/// Nobody else's clock is followed.
+const UNTOLD: i64 = i64::MIN;
 
 /// A moment of wall time, in milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -35,6 +37,11 @@ impl Timestamp {
     /// The UTC day this moment lies in.
     pub fn day(self) -> Day {
         Day(i32::try_from(self.0.div_euclid(DAY_MILLIS)).unwrap_or(i32::MAX))
+    }
+
+    /// The UTC minute this moment lies in, counted from 1970-01-01.
+    pub const fn minute(self) -> i64 {
+        self.0.div_euclid(MINUTE_MILLIS)
     }
 
     /// The next whole UTC minute after this moment.
@@ -98,14 +105,18 @@ pub struct Clock(Source);
 
 #[derive(Debug, Clone)]
 enum Source {
-    System { started: Instant },
+    System {
+        started: Instant,
+        /// The time at `started` by another's clock, in milliseconds; [`UNTOLD`]: by ours.
+        begin: Arc<AtomicI64>,
+    },
     Manual(Arc<AtomicI64>),
 }
 
 impl Clock {
     /// The machine's own clocks.
     pub fn system() -> Clock {
-        Clock(Source::System { started: Instant::now() })
+        Clock(Source::System { started: Instant::now(), begin: Arc::new(AtomicI64::new(UNTOLD)) })
     }
 
     /// A clock that stands at `at` until it is turned with [`Clock::turn`]. For tests.
@@ -116,7 +127,11 @@ impl Clock {
     /// Wall time.
     pub fn now(&self) -> Timestamp {
         match &self.0 {
-            Source::System { .. } => {
+            Source::System { started, begin } => {
+                let begin = begin.load(Ordering::SeqCst);
+                if begin != UNTOLD {
+                    return Timestamp(begin).after(started.elapsed());
+                }
                 let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
                 Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
             }
@@ -127,10 +142,19 @@ impl Clock {
     /// Time that never runs backwards, for durations; its zero is arbitrary.
     pub fn elapsed(&self) -> Duration {
         match &self.0 {
-            Source::System { started } => started.elapsed(),
+            Source::System { started, .. } => started.elapsed(),
             Source::Manual(millis) => {
                 Duration::from_millis(u64::try_from(millis.load(Ordering::SeqCst)).unwrap_or(0))
             }
+        }
+    }
+
+    /// Goes by another's clock from now on, which showed `time` when [`Clock::elapsed`] was `elapsed`:
+    /// what is done to the machine's own clock changes nothing any more. A manual clock follows nobody.
+    pub fn follow(&self, time: Timestamp, elapsed: Duration) {
+        if let Source::System { begin, .. } = &self.0 {
+            let elapsed = i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX);
+            begin.store(time.millis().saturating_sub(elapsed).max(UNTOLD + 1), Ordering::SeqCst);
         }
     }
 
@@ -161,6 +185,19 @@ mod tests {
         }
         assert_eq!(Timestamp::parse("2026-11-22"), Timestamp::parse("2026-11-22T00:00:00Z"));
         assert_eq!(Timestamp::parse("yesterday"), None);
+    }
+
+    #[test]
+    fn a_clock_that_follows_another_shows_its_time() {
+        let clock = Clock::system();
+        let follower = clock.clone();
+        clock.follow(Timestamp::from_millis(5_000_000), clock.elapsed());
+        let shown = follower.now();
+        assert!(shown >= Timestamp::from_millis(5_000_000), "{shown:?}");
+        assert!(shown < Timestamp::from_millis(5_060_000), "{shown:?}");
+        let manual = Clock::manual(Timestamp::from_millis(7));
+        manual.follow(Timestamp::from_millis(5_000_000), Duration::ZERO);
+        assert_eq!(manual.now().millis(), 7);
     }
 
     #[test]

@@ -3,13 +3,13 @@
 
 use super::books::Books;
 use super::lease::Lease;
+use super::lending::Lending;
 use super::line::{Line, Served, Waiter};
 use super::looks::Looks;
-use super::pool::{Ask, Ending, Lesson, NoKey, Pool, PoolView};
+use super::pool::{Ask, Ending, Lesson, NoKey, Pool, PoolOptions, PoolView};
 use crate::domain::cooldown::Place;
 use crate::domain::ids::KeyId;
 use crate::domain::published::Published;
-use crate::domain::strategy::Strategy;
 use crate::domain::time::{Clock, Timestamp};
 use crate::metrics::Metrics;
 use crate::upstream::account::{KeyCheckFault, KeyInfo};
@@ -38,6 +38,7 @@ pub struct KeyPool {
     pub(super) pool: Pool,
     pub(super) line: Line<Reply>,
     pub(super) books: Books,
+    pub(super) lending: Lending,
     pub(super) looks: Looks,
     metrics: Metrics,
     pub(super) clock: Clock,
@@ -92,10 +93,10 @@ pub enum Clear {
 #[rtype(result = "Option<Result<KeyInfo, KeyCheckFault>>")]
 pub struct CheckKey(pub KeyId);
 
-/// Chooses keys in another way from now on.
+/// Goes by other options from now on.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Choose(pub Strategy);
+pub struct Steer(pub PoolOptions);
 
 /// Writes what is left to be written.
 #[derive(Message)]
@@ -106,13 +107,25 @@ impl KeyPool {
     pub(super) fn new(
         pool: Pool,
         books: Books,
+        lending: Lending,
         looks: Looks,
         metrics: Metrics,
         clock: Clock,
         view: Published<PoolView>,
     ) -> KeyPool {
         let viewed_at = clock.now();
-        KeyPool { pool, line: Line::default(), books, looks, metrics, clock, view, viewed_at, changed: false }
+        KeyPool {
+            pool,
+            line: Line::default(),
+            books,
+            lending,
+            looks,
+            metrics,
+            clock,
+            view,
+            viewed_at,
+            changed: false,
+        }
     }
 
     fn look(&self) -> PoolView {
@@ -131,6 +144,7 @@ impl KeyPool {
 
     fn tick(&mut self, context: &mut Context<KeyPool>) {
         self.advance(context);
+        self.borrow_parts(context);
         self.publish();
         self.write(context);
     }
@@ -144,6 +158,7 @@ impl KeyPool {
     }
 
     fn answer(&mut self, served: Vec<Served<Reply>>, context: &mut Context<KeyPool>) {
+        self.note_parts();
         for (reply, answer) in served {
             self.changed = true;
             // One who has left drops the lease, which gives it back.
@@ -182,7 +197,10 @@ impl Actor for KeyPool {
             actor.reload(context);
             actor.look_up(context);
         });
-        context.run_interval(SWEEP, |actor, _| actor.pool.sweep(actor.clock.now()));
+        context.run_interval(SWEEP, |actor, _| {
+            actor.pool.sweep(actor.clock.now());
+            actor.forget_parts();
+        });
     }
 }
 
@@ -191,8 +209,13 @@ impl Handler<LeaseKey> for KeyPool {
 
     fn handle(&mut self, LeaseKey { ask, reply }: LeaseKey, context: &mut Context<KeyPool>) {
         let (now, chance) = (self.clock.now(), fastrand::u64(..));
+        let waiting = self.line.len();
         let served = self.line.come(ask, reply, &mut self.pool, now, chance);
         self.answer(served, context);
+        if self.line.len() > waiting {
+            // It may wait for no more than the store's word.
+            self.borrow_parts(context);
+        }
     }
 }
 
@@ -253,10 +276,12 @@ impl Handler<Clear> for KeyPool {
     }
 }
 
-impl Handler<Choose> for KeyPool {
+impl Handler<Steer> for KeyPool {
     type Result = ();
 
-    fn handle(&mut self, Choose(strategy): Choose, _: &mut Context<KeyPool>) {
-        self.pool.set_strategy(strategy);
+    fn handle(&mut self, Steer(options): Steer, context: &mut Context<KeyPool>) {
+        self.pool.set_options(options);
+        self.changed = true;
+        self.advance(context);
     }
 }

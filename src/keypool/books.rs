@@ -8,6 +8,7 @@ use super::pool::{Lesson, Uses};
 use crate::domain::cooldown::{CooldownRecord, Place};
 use crate::store::{Store, StoreError};
 use actix::prelude::*;
+use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
 /// The store, and what is to go there.
@@ -17,6 +18,12 @@ pub struct Books {
     revision: i64,
     writing: bool,
     reading: bool,
+    /// The keys should have been read again, but something was being written: they come first next time.
+    overdue: bool,
+    /// Told once what is being written has been written, or could not be.
+    written: Option<oneshot::Sender<()>>,
+    /// Nothing is handed off any more: the last page is about to be.
+    closing: bool,
 }
 
 /// What is written in one go.
@@ -31,7 +38,16 @@ struct Page {
 impl Books {
     /// The books in `store`, read up to `revision` of the keys.
     pub fn new(store: Store, revision: i64) -> Books {
-        Books { store, lessons: Vec::new(), revision, writing: false, reading: false }
+        Books {
+            store,
+            lessons: Vec::new(),
+            revision,
+            writing: false,
+            reading: false,
+            overdue: false,
+            written: None,
+            closing: false,
+        }
     }
 
     /// Keeps a lesson for the next hand-off.
@@ -108,8 +124,12 @@ impl KeyPool {
 
     /// Hands off what is to be stored.
     pub(super) fn write(&mut self, context: &mut Context<KeyPool>) {
-        if self.books.writing {
+        // What is being read would be out of date at once, and under load so each time.
+        if self.books.writing || self.books.reading || self.books.closing {
             return;
+        }
+        if self.books.overdue && self.books.is_settled() {
+            return self.reload(context);
         }
         let page = self.take_page();
         if page.is_empty() {
@@ -120,12 +140,15 @@ impl KeyPool {
         context.spawn(writing.into_actor(self).map(|left, actor, _| {
             actor.books.writing = false;
             actor.put_back(left);
+            // Whoever waited may have given up.
+            let _ = actor.books.written.take().map(|written| written.send(()));
         }));
     }
 
     /// Reads keys and accounts again if somebody has edited them.
     pub(super) fn reload(&mut self, context: &mut Context<KeyPool>) {
-        if self.books.reading || !self.books.is_settled() {
+        self.books.overdue = !self.books.is_settled();
+        if self.books.reading || self.books.overdue {
             return;
         }
         self.books.reading = true;
@@ -159,10 +182,24 @@ impl KeyPool {
 impl Handler<Shutdown> for KeyPool {
     type Result = ResponseActFuture<KeyPool, ()>;
 
-    fn handle(&mut self, _: Shutdown, _: &mut Context<KeyPool>) -> Self::Result {
-        let page = self.take_page();
-        let writing = write(self.books.store.clone(), page);
-        Box::pin(writing.into_actor(self).map(|left, _, _| {
+    /// What is being written comes first: the program ends after this, whatever is under way.
+    fn handle(&mut self, _: Shutdown, context: &mut Context<KeyPool>) -> Self::Result {
+        self.books.closing = true;
+        let (told, written) = oneshot::channel();
+        if self.books.writing {
+            self.books.written = Some(told);
+        }
+        let (done, returned) = oneshot::channel();
+        self.close_parts(done, context);
+        let before = async move {
+            drop(written.await);
+            drop(returned.await);
+        };
+        let last = before.into_actor(self).then(|(), actor, _| {
+            let page = actor.take_page();
+            write(actor.books.store.clone(), page).into_actor(actor)
+        });
+        Box::pin(last.map(|left, _, _| {
             if !left.is_empty() {
                 log::error!("the last counts and cooldowns could not be stored");
             }

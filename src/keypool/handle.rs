@@ -1,21 +1,23 @@
 //! What the rest of the program holds of the KeyPool: methods instead of messages.
 
-use super::actor::{CheckKey, Choose, Clear, Edited, KeyPool, LeaseKey, Look, Shutdown};
+use super::actor::{CheckKey, Clear, Edited, KeyPool, LeaseKey, Look, Shutdown, Steer};
 use super::books::Books;
 use super::lease::Lease;
+use super::lending::{self, Lending};
 use super::looks::Looks;
 use super::pool::{Ask, NoKey, Pool, PoolOptions, PoolView};
 use crate::domain::cooldown::Place;
 use crate::domain::ids::KeyId;
 use crate::domain::published::Published;
+use crate::domain::replicas::Replicas;
 use crate::domain::secret::Digest;
-use crate::domain::strategy::Strategy;
 use crate::domain::time::Clock;
 use crate::metrics::Metrics;
 use crate::store::{Store, StoreError};
 use crate::upstream::account::{KeyCheckFault, KeyInfo};
 use crate::upstream::client::Connection;
 use actix::{Actor, Addr, Arbiter};
+use std::path::Path;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
@@ -36,7 +38,8 @@ pub struct KeyPoolHandle {
 }
 
 impl KeyPoolHandle {
-    /// Starts the actor on a thread of its own with what is stored.
+    /// Starts the actor on a thread of its own with what is stored, and with what lies in `folder` of a
+    /// process that was killed.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -46,17 +49,21 @@ impl KeyPoolHandle {
         options: Options,
         metrics: Metrics,
         clock: Clock,
+        replicas: Replicas,
+        folder: &Path,
     ) -> Result<KeyPoolHandle, StoreError> {
         let now = clock.now();
         let revision = store.keys_revision()?;
         let mut pool = Pool::new(options.pool);
         pool.load_cooldowns(store.cooldowns()?);
         pool.load(store.keys(now.day())?, store.accounts(now.day())?, now);
+        let notebook = lending::begin(&mut pool, &store, &replicas, folder, now)?;
         let view = Published::new(pool.view(now));
         let published = view.clone();
         let address = KeyPool::start_in_arbiter(&Arbiter::new().handle(), move |_| {
             let looks = Looks::new(connection, options.look_every);
-            KeyPool::new(pool, Books::new(store, revision), looks, metrics, clock, published)
+            let lending = Lending::new(store.clone(), replicas, notebook);
+            KeyPool::new(pool, Books::new(store, revision), lending, looks, metrics, clock, published)
         });
         Ok(KeyPoolHandle { address, view })
     }
@@ -113,9 +120,9 @@ impl KeyPoolHandle {
         self.address.send(CheckKey(key)).await.ok().flatten()
     }
 
-    /// Chooses keys in this way from now on.
-    pub fn choose(&self, strategy: Strategy) {
-        self.address.do_send(Choose(strategy));
+    /// Goes by these options from now on.
+    pub fn steer(&self, options: PoolOptions) {
+        self.address.do_send(Steer(options));
     }
 
     /// Whether the actor lives.

@@ -1,7 +1,7 @@
 //! The KeyPool: which key serves the next attempt, and what its end teaches us.
 //!
 //! [`pool`] decides and is pure, with [`mod@line`] for those who wait; [`actor`] is the shell with mailbox
-//! and timers, [`books`] its hand-off of storage, [`looks`] of `GET /key`; everyone else holds a
+//! and timers, [`books`] its hand-off of storage, [`lending`] of shared quotas, [`looks`] of `GET /key`; everyone else holds a
 //! [`KeyPoolHandle`]. A key's secret leaves only inside a [`Lease`].
 
 mod actor;
@@ -9,9 +9,10 @@ mod books;
 mod cooldown;
 mod handle;
 mod lease;
+mod lending;
 mod line;
 mod looks;
-mod pool;
+pub mod pool;
 mod quota;
 mod sessions;
 mod strategy;

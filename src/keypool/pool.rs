@@ -6,6 +6,7 @@
 mod account;
 mod hand;
 mod learn;
+mod parts;
 mod settle;
 mod standing;
 mod view;
@@ -17,10 +18,12 @@ pub use view::{AccountView, KeyView, PoolView};
 use super::cooldown::{Cooldowns, Standing};
 use super::quota::DayCount;
 use super::sessions::Sessions;
+use crate::allowance::{Allowance, Mark};
 use crate::domain::account::{AccountRecord, AccountUse};
 use crate::domain::cooldown::Place;
 use crate::domain::ids::{AccountId, KeyId};
 use crate::domain::key::{KeyRecord, KeyUse, StoredKey};
+use crate::domain::quota::QuotaKind;
 use crate::domain::secret::{Digest, Secret};
 use crate::domain::strategy::Strategy;
 use crate::domain::time::{Day, Timestamp};
@@ -112,8 +115,12 @@ pub enum NoKey {
 }
 
 impl NoKey {
-    /// Whether a limit resets, or a probe may have ended, by `wait_until`.
+    /// Whether a limit resets, or a probe may have ended, by `wait_until`. The store's word on a quota
+    /// is waited for in any case: it comes within moments, or the cause becomes another.
     pub fn is_worth_waiting(&self, wait_until: Option<Timestamp>, now: Timestamp) -> bool {
+        if matches!(self, NoKey::AllResting { cause: parts::ASKING, .. }) {
+            return true;
+        }
         let Some(wait_until) = wait_until.filter(|until| *until > now) else { return false };
         match self {
             NoKey::AllResting { until: Some(until), cause }
@@ -127,6 +134,7 @@ impl NoKey {
                         | "rate_limited"
                         | "in_flight_budget"
                         | PROBING
+                        | parts::AWAY
                 );
                 resets && *until <= wait_until
             }
@@ -164,6 +172,8 @@ struct Key {
     /// Whether its last attempt that told anything was answered.
     proven: bool,
     look: learn::Look,
+    /// Its part of its daily limit.
+    part: Allowance,
 }
 
 /// A lease that is out.
@@ -173,6 +183,8 @@ struct Flight {
     day: Day,
     /// The account it was counted for, with day and minute; `None`: not a free model's request.
     counted: Option<(AccountId, Day, Timestamp)>,
+    /// What it took of the parts in hand.
+    taken: parts::Taken,
     /// What it probes.
     places: Vec<Place>,
     model: String,
@@ -200,6 +212,12 @@ pub struct Pool {
     leases: u64,
     uses: HashMap<(KeyId, Day), (u32, Timestamp)>,
     account_uses: HashMap<(AccountId, Day), u64>,
+    /// Whether limits are shared with other processes.
+    shares: bool,
+    /// How many processes share them.
+    replicas: usize,
+    /// How it stands with what is in hand, where that has changed.
+    marks: Vec<Mark>,
 }
 
 /// Counts that are not stored yet.
@@ -232,6 +250,9 @@ impl Pool {
             leases: 0,
             uses: HashMap::new(),
             account_uses: HashMap::new(),
+            replicas: 1,
+            marks: Vec::new(),
+            shares: false,
         }
     }
 
@@ -242,7 +263,8 @@ impl Pool {
         self.load_accounts(accounts, today);
         let mut known: HashMap<KeyId, Key> = self.keys.drain(..).map(|key| (key.record.id, key)).collect();
         for StoredKey { record, secret } in stored {
-            let before = known.remove(&record.id);
+            let record_id = record.id;
+            let before = known.remove(&record_id);
             self.load_fault(&record, before.as_ref(), now);
             let new = || Account::new(AccountRecord::new(record.account), today);
             self.accounts.entry(record.account).or_insert_with(new);
@@ -261,6 +283,7 @@ impl Pool {
                     today: DayCount::new(today, record.used_today),
                     record,
                     digest: secret.digest(),
+                    part: Allowance::new(QuotaKind::KeyDay, record_id.0),
                     secret,
                     last_taken: 0,
                     in_flight: 0,
@@ -299,7 +322,8 @@ impl Pool {
     /// Grants a lease and reserves one attempt.
     pub fn lease(&mut self, ask: &Ask, now: Timestamp, chance: u64) -> Result<Grant, NoKey> {
         let mut probes = self.shared_standing(&ask.model, now)?;
-        let (index, own) = self.pick(ask, now, chance)?;
+        let picked = self.pick(ask, now, chance);
+        let (index, own) = picked.inspect_err(|_| self.miss(ask, now))?;
         probes.extend(own);
         self.leases += 1;
         let lease = self.leases;
@@ -319,6 +343,7 @@ impl Pool {
             secret: key.secret.clone(),
             probes: !probes.is_empty(),
         };
+        let taken = self.take_parts(index, ask.free, now);
         let counted = if ask.free { self.count(grant.account, now) } else { None };
         if let Some(conversation) = ask.conversation {
             self.sessions.remember(conversation.id, grant.account, now);
@@ -326,7 +351,7 @@ impl Pool {
         for place in &probes {
             self.cooldowns.probe(place, lease);
         }
-        let flight = Flight { key: grant.key, day, counted, places: probes, model: ask.model.clone() };
+        let flight = Flight { key: grant.key, day, counted, taken, places: probes, model: ask.model.clone() };
         self.flights.insert(lease, flight);
         Ok(grant)
     }
@@ -369,5 +394,7 @@ impl Pool {
 
 #[cfg(test)]
 mod account_tests;
+#[cfg(test)]
+mod parts_tests;
 #[cfg(test)]
 mod tests;

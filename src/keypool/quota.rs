@@ -1,7 +1,7 @@
 //! Counts of attempts by UTC day and by minute, reserved before sending. Pure: time is an argument.
 
+use crate::allowance::ON_ITS_WAY;
 use crate::domain::time::{Day, Timestamp};
-use std::time::Duration;
 
 /// The attempts of one UTC day against a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,9 +58,6 @@ impl DayCount {
         }
     }
 }
-
-/// What is leased in the last moments of a minute may arrive in the next one.
-const ON_ITS_WAY: Duration = Duration::from_millis(500);
 
 /// The attempts of one UTC minute: the upstream's window ends with the whole minute
 /// (`openrouter-api.md` 8.2).
@@ -130,6 +127,7 @@ impl MinuteCount {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     #[test]
     fn a_minute_is_a_whole_minute() {

@@ -17,7 +17,12 @@ use crate::metrics::Metrics;
 use crate::store::{Store, StoreError};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+
+/// A database that has not answered by then is away, as far as people and monitors are concerned.
+const PING_TIME: Duration = Duration::from_secs(1);
 
 /// The way to the store. Clones share it.
 #[derive(Clone)]
@@ -39,9 +44,14 @@ impl Ledger {
         self.is_away.load(Ordering::Relaxed)
     }
 
-    /// Asks the database whether it is there.
+    /// Asks the database whether it is there. One that takes long counts as away.
     pub async fn ping(&self) -> Result<(), LedgerError> {
-        self.run(|store| store.keys_revision()).await.map(|_| ())
+        let asked = timeout(PING_TIME, self.run(|store| store.keys_revision())).await;
+        asked.unwrap_or_else(|_| {
+            self.is_away.store(true, Ordering::Relaxed);
+            Err(LedgerError::Away("it does not answer".to_owned()))
+        })?;
+        Ok(())
     }
 
     /// Runs `work` on a thread for blocking work.

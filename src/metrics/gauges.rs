@@ -20,6 +20,12 @@ pub struct Gauges {
     pub accounts: Vec<AccountGauge>,
     /// Usage rows that have not reached the database.
     pub usage_rows_waiting: usize,
+    /// Bytes that they take in the journal.
+    pub journal_bytes: u64,
+    /// Whether new requests are turned away because no row can be kept.
+    pub journal_full: bool,
+    /// Files of the journal that were damaged and are kept aside.
+    pub journal_damaged_files: usize,
     /// Whether the database answered when it was last asked.
     pub database_up: bool,
     /// Models on offer, and free ones among them.
@@ -70,6 +76,7 @@ impl Gauges {
             "Usage rows that have not reached the database.",
             count(self.usage_rows_waiting),
         )?;
+        self.journal(&mut board)?;
         board.plain(
             "database_up",
             "Whether the database answered last.",
@@ -99,6 +106,24 @@ impl Gauges {
         let build = board.vector("build_info", "The version that runs.", &["version"])?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1.0);
         Ok(board.0)
+    }
+
+    fn journal(&self, board: &mut Board) -> Result<(), prometheus::Error> {
+        board.plain(
+            "journal_bytes",
+            "Bytes of usage rows in the journal that have not reached the database.",
+            figure(self.journal_bytes),
+        )?;
+        board.plain(
+            "journal_full",
+            "Whether new requests are turned away because no usage row can be kept.",
+            f64::from(u8::from(self.journal_full)),
+        )?;
+        board.plain(
+            "journal_damaged_files",
+            "Files of the journal that were damaged and are kept aside.",
+            count(self.journal_damaged_files),
+        )
     }
 
     fn accounts(&self, board: &mut Board) -> Result<(), prometheus::Error> {

@@ -56,11 +56,15 @@ pub(super) fn generate(shared: &Shared, request: &Request, route: &str, dialect:
             .or_else(|| state.take_fault(&Scope::Model(chosen.clone()?)))
     };
     let turn = match (ask, chosen) {
-        (Ok(ask), Some(chosen)) => Scene { shared, now, account: &account, ask: &ask }.play(&chosen, fault),
+        (Ok(ask), Some(chosen)) => {
+            Scene { shared, now, key: &key, account: &account, ask: &ask }.play(&chosen, fault)
+        }
         (Err(message), _) if !fault.is_some_and(|m| m.fault.revokes_key()) => {
             refuse(dialect, 400, &message).into()
         }
-        _ => fault.map_or_else(not_found, |m| m.apply(&Case::blank(dialect, now), not_found)).into(),
+        _ => fault
+            .map_or_else(not_found, |m| m.apply(&Case { key: &key, ..Case::blank(dialect, now) }, not_found))
+            .into(),
     };
     Turn { key: Some(key), ..turn }
 }
@@ -102,6 +106,7 @@ fn serving<'a>(models: &'a Models, model: &'a Model, ask: &Ask) -> &'a Model {
 struct Scene<'a> {
     shared: &'a Shared,
     now: Timestamp,
+    key: &'a str,
     account: &'a str,
     ask: &'a Ask,
 }
@@ -119,6 +124,8 @@ impl Scene<'_> {
             provider: model.map_or("Novita", |model| model.provider),
             id: &id,
             user: &user,
+            words: &ask.text,
+            key: self.key,
             max_tokens: ask.max_tokens.unwrap_or_else(|| window.min(65_536)),
             prompt_tokens: ask.prompt_tokens,
             window,

@@ -61,7 +61,8 @@ fn private(shared: &Shared, request: &Request, route: &str) -> Reply {
     }
     let fault = state.fault(&Scope::Key(key.clone())).or_else(|| state.named_fault(&key)).map(|m| m.fault);
     if let Some(fault) = fault.filter(|fault| fault.revokes_key()) {
-        return Misbehaviour::from(fault).apply(&Case::blank(Dialect::Plain, now), not_found);
+        let case = Case { key: &key, ..Case::blank(Dialect::Plain, now) };
+        return Misbehaviour::from(fault).apply(&case, not_found);
     }
     state.account(&name).roll(now);
     match route {

@@ -6,6 +6,7 @@
 use super::Store;
 use super::connection::AnyConnection;
 use super::error::StoreError;
+use super::leases;
 use super::news::{self, Topic};
 use super::schema::{account_days, account_users, accounts, keys};
 use super::text::storable;
@@ -81,6 +82,7 @@ impl Store {
     /// Gives everything that belonged to the account `gone` to `kept`: keys, users and counts.
     pub fn merge_accounts(&self, kept: AccountId, gone: AccountId) -> Result<(), StoreError> {
         self.pool.write(|connection| {
+            leases::merge(connection, kept, gone)?;
             diesel::update(keys::table.filter(keys::account_id.eq(gone.0)))
                 .set(keys::account_id.eq(kept.0))
                 .execute(connection)?;

@@ -187,6 +187,33 @@ pub(super) fn transaction<T>(
     }
 }
 
+/// Runs `work`, which only reads, on one moment of the database, whatever others write meanwhile.
+pub(super) fn snapshot<T>(
+    connection: &mut AnyConnection,
+    work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    match connection {
+        AnyConnection::Sqlite(sqlite) => AnsiTransactionManager::begin_transaction_sql(sqlite, "BEGIN")?,
+        AnyConnection::Postgres(postgres) => AnsiTransactionManager::begin_transaction_sql(
+            postgres,
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        )?,
+    }
+    let outcome = work(connection);
+    // Nothing was written, so there is nothing to lose.
+    let _ = <AnyConnection as Connection>::TransactionManager::rollback_transaction(connection);
+    outcome
+}
+
+/// Copies an SQLite database to a new file; says how many bytes it has.
+pub(super) fn back_up(
+    place: &Place,
+    connection: &mut SqliteConnection,
+    to: &Path,
+) -> Result<u64, StoreError> {
+    sqlite::back_up(connection, to).map_err(|error| explain(place, error))
+}
+
 fn take_lock(connection: &mut AnyConnection, lock: Lock) -> Result<(), DieselError> {
     match connection {
         AnyConnection::Postgres(connection) => postgres::take_lock(connection, lock),
@@ -248,7 +275,7 @@ pub(super) fn explain(place: &Place, error: StoreError) -> StoreError {
 
 /// Makes connections for the pool, with the settings of stack facts 1.4.
 #[derive(Debug)]
-struct Manager(Place);
+pub(super) struct Manager(pub(super) Place);
 
 impl r2d2::ManageConnection for Manager {
     type Connection = AnyConnection;

@@ -158,7 +158,7 @@ impl Store {
         now: Timestamp,
         done: &mut Imported,
     ) -> Result<Owner, StoreError> {
-        let id = match key_table::add(connection, &self.vault, &old.key, now) {
+        let id = match key_table::add(connection, &self.vaults, &old.key, now) {
             Ok(record) => {
                 bring_past(connection, record.id, &old, now)?;
                 done.added += 1;

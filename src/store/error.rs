@@ -76,6 +76,53 @@ pub enum StoreError {
         /// The schema version that this program does not know.
         schema: String,
     },
+    /// The database lacks changes of the schema that this version needs.
+    #[error(
+        "database {database} was written by an older version: run `openrouter-proxy db migrate` on it first"
+    )]
+    Older {
+        /// Which database.
+        database: String,
+    },
+    /// There is no database to look at.
+    #[error(
+        "database {database} does not exist yet: the first start creates it, or `openrouter-proxy db migrate`"
+    )]
+    NoDatabase {
+        /// Which database.
+        database: String,
+    },
+    /// A copy would mix with what is there.
+    #[error("database {database} is not empty (table {table} has rows): name one that does not exist yet")]
+    NotEmpty {
+        /// Which database.
+        database: String,
+        /// The first table with rows.
+        table: &'static str,
+    },
+    /// A copy does not hold what its source holds.
+    #[error(
+        "table {table} has not the same rows in the copy: nothing was kept of it; try again, and report it if it stays"
+    )]
+    CopyDiffers {
+        /// The table.
+        table: &'static str,
+    },
+    /// The file for a backup is there already, or cannot be written.
+    #[error(
+        "{path} cannot be written ({reason}): name a file that does not exist yet, in a folder with space and write permission"
+    )]
+    BackupFile {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// Postgres is backed up by its own tool.
+    #[error(
+        "a Postgres database is backed up with pg_dump: run `pg_dump --format=custom --file=FILE` with the same connection; the secret key file belongs to the backup too"
+    )]
+    BackUpElsewhere,
     /// The database server turned us down, or its URL makes no sense.
     #[error("the database server refused: {reason}; check database.url, its user and its password")]
     Refused {
@@ -150,6 +197,28 @@ pub enum StoreError {
         /// What the system said.
         source: io::Error,
     },
+    /// Another process changes the secret key just now.
+    #[error("the secret key is being rotated by another process: wait until it has ended")]
+    RotationUnderWay,
+    /// Secret key and data key cannot both be new: running servers could not follow.
+    #[error(
+        "the secret key comes from {origin}, so running servers cannot take over a new secret key and a new data key at once: rotate the secret key with `--to FILE`, restart every server with it, then rotate the data key"
+    )]
+    RotateInTwoSteps {
+        /// The setting that it comes from.
+        origin: String,
+    },
+    /// A new secret key was to go elsewhere than into the file that is in use.
+    #[error(
+        "the secret key lies in {path} and is replaced there: `--to` is for one that a setting gives, leave it out"
+    )]
+    RotatesInPlace {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The new secret key could not be shown to whoever asked for it, so the old one stays.
+    #[error("the new secret key could not be written out ({0}): nothing was changed")]
+    NotHandedOver(io::Error),
     /// Sealed keys are there, the data key that opens them is gone from the settings.
     #[error(
         "the database has lost the data key that its upstream keys are sealed with: restore it from a backup"
@@ -219,9 +288,18 @@ impl StoreError {
                 | StoreError::UnknownToken { .. }
                 | StoreError::TokenTerms { .. }
                 | StoreError::UnknownAccount { .. }
+                | StoreError::RotationUnderWay
+                | StoreError::RotateInTwoSteps { .. }
+                | StoreError::RotatesInPlace { .. }
+                | StoreError::NotHandedOver(_)
                 | StoreError::Crypto(_)
                 | StoreError::Query(_)
                 | StoreError::Earlier(_)
+                | StoreError::NoDatabase { .. }
+                | StoreError::NotEmpty { .. }
+                | StoreError::CopyDiffers { .. }
+                | StoreError::BackupFile { .. }
+                | StoreError::BackUpElsewhere
         )
     }
 }

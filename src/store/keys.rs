@@ -7,8 +7,8 @@ use super::connection::AnyConnection;
 use super::error::StoreError;
 use super::news::{self, Topic};
 use super::schema::{key_days, keys};
-use super::seal::Vault;
 use super::text::storable;
+use super::vaults::Vaults;
 use crate::domain::account::AccountUse;
 use crate::domain::ids::{AccountId, KeyId};
 use crate::domain::key::{KeyRecord, KeyUse, NewKey, StoredKey};
@@ -39,10 +39,12 @@ impl Store {
     /// # Errors
     /// [`StoreError::DamagedKey`] when one does not unseal: its row was changed from outside.
     pub fn keys(&self, day: Day) -> Result<Vec<StoredKey>, StoreError> {
-        let rows = self.pool.read(|connection| load(connection, day))?;
+        let (vault, rows) = self
+            .pool
+            .read(|connection| self.vaults.reading(connection, |connection| load(connection, day)))?;
         let unseal = |row: KeyRow| {
             let id = KeyId(row.id);
-            let secret = row.sealed.as_deref().and_then(|sealed| self.vault.unseal(id, sealed));
+            let secret = row.sealed.as_deref().and_then(|sealed| vault.unseal(id, sealed));
             let secret = secret.ok_or(StoreError::DamagedKey { id })?;
             Ok(StoredKey { record: row.into(), secret })
         };
@@ -60,7 +62,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::DuplicateKey`] when the same key is there; a removed one is not.
     pub fn add_key(&self, key: NewKey, now: Timestamp) -> Result<KeyRecord, StoreError> {
-        self.pool.write_alone(|connection| add(connection, &self.vault, &key, now))
+        self.pool.write_alone(|connection| add(connection, &self.vaults, &key, now))
     }
 
     /// Removes a key: its secret is wiped, its history stays.
@@ -151,10 +153,11 @@ impl Store {
 /// Adds a key; must run where nobody else decides about the next id.
 pub(super) fn add(
     connection: &mut AnyConnection,
-    vault: &Vault,
+    vaults: &Vaults,
     key: &NewKey,
     now: Timestamp,
 ) -> Result<KeyRecord, StoreError> {
+    let vault = vaults.now(connection)?;
     let fingerprint = vault.fingerprint(&key.secret)?;
     let same = keys::table.filter(keys::fingerprint.eq(&fingerprint)).select(keys::id);
     if let Some(id) = same.first(connection).optional()? {

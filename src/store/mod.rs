@@ -8,51 +8,55 @@ mod accounts;
 mod clear;
 mod connection;
 mod cooldowns;
+mod copy;
 mod earlier;
 mod error;
 mod instances;
 mod keys;
+mod leases;
 mod listings;
 mod migrations;
 mod model_choices;
 mod news;
 mod password;
+mod rotate;
 mod schema;
 mod seal;
 mod secret_key;
 mod sessions;
 mod settings;
+mod tables;
 #[cfg(test)]
 mod testing;
 mod text;
 mod tokens;
+mod upkeep;
 mod usage;
+mod vaults;
 
 pub use connection::Place;
+pub use copy::{Copied, copy};
 pub use earlier::{Earlier, EarlierError, Imported, ImportedUsage};
 pub use error::StoreError;
 pub use keys::KeyEdit;
 pub use listings::StoredListing;
 pub use news::Topic;
 pub use password::PasswordHash;
+pub use rotate::{HandOver, Rotated};
 pub use seal::SecretKey;
 pub use secret_key::SecretKeySource;
 pub use tokens::{StoredToken, TokenText};
+pub use upkeep::{Migrated, Status, backup, migrate, status};
 
-use connection::{AnyConnection, Pool};
-use diesel::prelude::*;
-use seal::Vault;
+use connection::Pool;
 use std::sync::Arc;
-
-/// The setting that holds the data key, wrapped by the secret key. Being there, it says that the
-/// database is sealed; unwrapping, that the secret key is the right one.
-const DATA_KEY_SETTING: &str = "data_key";
+use vaults::Vaults;
 
 /// The open database. Clones share its connections.
 #[derive(Clone)]
 pub struct Store {
     pool: Arc<Pool>,
-    vault: Arc<Vault>,
+    vaults: Arc<Vaults>,
 }
 
 impl Store {
@@ -65,24 +69,9 @@ impl Store {
     pub fn open(place: &Place, secret_key: &SecretKeySource) -> Result<Store, StoreError> {
         let pool = Pool::open(place)?;
         // Alone, so that of two processes on a new database one makes the keys and the other finds them.
-        let vault = pool.write_alone(|connection| open_vault(connection, secret_key))?;
-        Ok(Store { pool: Arc::new(pool), vault: Arc::new(vault) })
+        let vaults = pool.write_alone(|connection| Vaults::open(connection, secret_key))?;
+        Ok(Store { pool: Arc::new(pool), vaults: Arc::new(vaults) })
     }
-}
-
-fn open_vault(connection: &mut AnyConnection, source: &SecretKeySource) -> Result<Vault, StoreError> {
-    if let Some(wrapped) = settings::get(connection, DATA_KEY_SETTING)? {
-        let vault = Vault::open(&source.load()?, &wrapped)?;
-        return vault.ok_or_else(|| StoreError::WrongSecretKey { origin: source.origin() });
-    }
-    let sealed: i64 =
-        schema::keys::table.filter(schema::keys::sealed.is_not_null()).count().get_result(connection)?;
-    if sealed > 0 {
-        return Err(StoreError::LostDataKey);
-    }
-    let (vault, wrapped) = Vault::create(&source.load_or_create()?)?;
-    settings::put(connection, DATA_KEY_SETTING, &wrapped)?;
-    Ok(vault)
 }
 
 #[cfg(test)]

@@ -63,8 +63,7 @@ pub(super) fn tell(connection: &mut AnyConnection, topic: Topic) -> Result<(), S
 
 /// The number of `topic`.
 pub(super) fn revision(connection: &mut AnyConnection, topic: Topic) -> Result<i64, StoreError> {
-    let text = settings::get(connection, topic.setting())?;
-    Ok(text.and_then(|text| text.parse().ok()).unwrap_or(0))
+    settings::number(connection, topic.setting())
 }
 
 impl Store {

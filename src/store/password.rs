@@ -19,6 +19,8 @@ const MEMORY_KIB: u32 = 19_456;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
 const SETTING: &str = "admin_password";
+/// The hash of the password that the configuration gave last: it recognises it, and opens nothing.
+const GIVEN_SETTING: &str = "given_admin_password";
 
 /// A password's argon2id hash, with its salt and costs (a PHC string). Checks a password without
 /// the database.
@@ -61,14 +63,19 @@ impl fmt::Debug for PasswordHash {
 }
 
 impl Store {
-    /// The mark of a password that the configuration gave: the same in every process on this database,
-    /// and of no use to who lacks the secret key.
-    ///
-    /// # Errors
-    /// When it cannot be computed.
-    pub fn password_mark(&self, password: &Secret) -> Result<Digest, StoreError> {
-        let fingerprint = self.vault.fingerprint(password)?;
-        Ok(Digest::of(fingerprint.as_bytes()))
+    /// The mark of a password that the configuration gave, the same in every process on this database
+    /// that was given the same; sessions of another one end. Takes as long as a check.
+    pub fn given_password_mark(&self, password: &Secret) -> Result<Digest, StoreError> {
+        self.pool.write_alone(|connection| {
+            let known = settings::get(connection, GIVEN_SETTING)?.map(PasswordHash);
+            if let Some(known) = known.filter(|known| known.verify(password)) {
+                return Ok(known.mark());
+            }
+            let hash = PasswordHash::of(password)?;
+            settings::put(connection, GIVEN_SETTING, &hash.0)?;
+            sessions::end_all(connection)?;
+            Ok(hash.mark())
+        })
     }
 
     /// Whether an admin password was ever set.

@@ -191,5 +191,14 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    quota_leases (kind, subject, period) {
+        kind -> Text,
+        subject -> BigInt,
+        period -> BigInt,
+        leased -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(client_tokens, client_token_days);
 diesel::allow_tables_to_appear_in_same_query!(keys, key_days, accounts, account_users, account_days);

@@ -65,6 +65,36 @@ impl fmt::Debug for SecretKey {
     }
 }
 
+/// The random key in the middle of the envelope: the secret key wraps it, rows are sealed under it.
+pub(super) struct DataKey(KeyMaterial);
+
+impl DataKey {
+    /// A new random one.
+    pub(super) fn generate() -> Result<DataKey, StoreError> {
+        random_key().map(DataKey)
+    }
+
+    /// Wrapped by `secret_key`, to be stored.
+    pub(super) fn wrap(&self, secret_key: &SecretKey) -> Result<String, StoreError> {
+        encrypt(&secret_key.0, DATA_KEY_PLACE, self.0.as_slice())
+    }
+
+    /// Out of its wrapping; `None` when `secret_key` is not the one that wrapped it.
+    pub(super) fn unwrap_by(secret_key: &SecretKey, wrapped: &str) -> Option<DataKey> {
+        let bytes = decrypt(&secret_key.0, DATA_KEY_PLACE, wrapped)?;
+        material(&bytes).map(DataKey)
+    }
+
+    /// What seals and unseals under this key.
+    pub(super) fn vault(&self) -> Result<Vault, StoreError> {
+        // Two uses, two keys: HMAC as the expanding step of HKDF (RFC 5869 2.3, one block).
+        Ok(Vault {
+            sealing: mac(&self.0, b"seal v1\x01")?,
+            fingerprints: mac(&self.0, b"fingerprint v1\x01")?,
+        })
+    }
+}
+
 /// What seals and unseals upstream keys while the program runs.
 pub(super) struct Vault {
     sealing: KeyMaterial,
@@ -72,20 +102,6 @@ pub(super) struct Vault {
 }
 
 impl Vault {
-    /// A vault with a new data key, and that key wrapped by `secret_key`, to be stored.
-    pub(super) fn create(secret_key: &SecretKey) -> Result<(Vault, String), StoreError> {
-        let data_key = random_key()?;
-        let wrapped = encrypt(&secret_key.0, DATA_KEY_PLACE, data_key.as_slice())?;
-        Ok((Vault::from_data_key(&data_key)?, wrapped))
-    }
-
-    /// The vault of a stored wrapped data key; `None` when `secret_key` is not the one that
-    /// wrapped it.
-    pub(super) fn open(secret_key: &SecretKey, wrapped: &str) -> Result<Option<Vault>, StoreError> {
-        let data_key = decrypt(&secret_key.0, DATA_KEY_PLACE, wrapped).and_then(|bytes| material(&bytes));
-        data_key.map(|data_key| Vault::from_data_key(&data_key)).transpose()
-    }
-
     /// Seals an upstream key for its own row.
     pub(super) fn seal(&self, id: KeyId, secret: &Secret) -> Result<String, StoreError> {
         encrypt(&self.sealing, &key_place(id), secret.expose().as_bytes())
@@ -107,14 +123,6 @@ impl Vault {
     pub(super) fn fingerprint(&self, secret: &Secret) -> Result<String, StoreError> {
         let mac = mac(&self.fingerprints, secret.expose().as_bytes())?;
         Ok(base64::encode_block(mac.as_slice()))
-    }
-
-    fn from_data_key(data_key: &KeyMaterial) -> Result<Vault, StoreError> {
-        // Two uses, two keys: HMAC as the expanding step of HKDF (RFC 5869 2.3, one block).
-        Ok(Vault {
-            sealing: mac(data_key, b"seal v1\x01")?,
-            fingerprints: mac(data_key, b"fingerprint v1\x01")?,
-        })
     }
 }
 
@@ -193,8 +201,7 @@ mod tests {
     const SECRET: &str = "sk-or-v1-0123456789abcdef0123456789abcdef";
 
     fn vault() -> Vault {
-        let key = SecretKey::generate().expect("randomness");
-        Vault::create(&key).expect("a vault").0
+        DataKey::generate().and_then(|key| key.vault()).expect("a vault")
     }
 
     #[test]
@@ -223,14 +230,16 @@ mod tests {
     }
 
     #[test]
-    fn only_the_wrapping_key_opens_a_vault() {
+    fn only_the_wrapping_key_opens_a_data_key() {
         let key = SecretKey::generate().expect("randomness");
-        let (vault, wrapped) = Vault::create(&key).expect("a vault");
-        let sealed = vault.seal(KeyId(1), &Secret::new(SECRET)).expect("sealed");
-        let again = Vault::open(&key, &wrapped).expect("openssl").expect("the right key");
+        let data_key = DataKey::generate().expect("randomness");
+        let wrapped = data_key.wrap(&key).expect("wrapped");
+        let sealed =
+            data_key.vault().and_then(|vault| vault.seal(KeyId(1), &Secret::new(SECRET))).expect("sealed");
+        let again = DataKey::unwrap_by(&key, &wrapped).expect("the right key").vault().expect("a vault");
         assert_eq!(again.unseal(KeyId(1), &sealed).expect("unsealed").expose(), SECRET);
         let other = SecretKey::generate().expect("randomness");
-        assert!(Vault::open(&other, &wrapped).expect("openssl").is_none());
+        assert!(DataKey::unwrap_by(&other, &wrapped).is_none());
     }
 
     #[test]

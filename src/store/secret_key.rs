@@ -1,11 +1,14 @@
 //! Where the secret key comes from: a setting, or a file that only this user may read.
 //!
-//! Must never make a new key for a database that is sealed already, and never replace a file.
+//! A rotation writes the next key beside the file, as `secret.key.new`, and renames it once the
+//! database is sealed with it: whenever that is broken off, one of the two files opens the database.
+//! Must never make a new key for a database that is sealed already, and never replace a file that
+//! may be the one that opens it.
 
 use super::error::StoreError;
-use super::seal::SecretKey;
+use super::seal::{DataKey, SecretKey};
 use crate::domain::secret::Secret;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -23,10 +26,32 @@ pub enum SecretKeySource {
 }
 
 impl SecretKeySource {
-    /// The key for a database that is sealed already.
+    /// Unwraps the data key of a database that is sealed already.
     ///
     /// # Errors
     /// [`StoreError::MissingSecretKey`] when the file is not there; it is not created.
+    /// [`StoreError::WrongSecretKey`] when it wraps another data key.
+    pub(super) fn data_key(&self, wrapped: &str) -> Result<DataKey, StoreError> {
+        let SecretKeySource::File(path) = self else {
+            return DataKey::unwrap_by(&self.load()?, wrapped).ok_or_else(|| self.wrong());
+        };
+        let found = self.load().map(|key| DataKey::unwrap_by(&key, wrapped));
+        if let Ok(Some(data_key)) = found {
+            return Ok(data_key);
+        }
+        // A rotation may have been broken off between its commit and its renaming.
+        if let Some(text) = read(&beside(path))?
+            && let Some(key) = SecretKey::parse(&text)
+            && let Some(data_key) = DataKey::unwrap_by(&key, wrapped)
+        {
+            // Where nothing can be renamed it is found here again.
+            let _ = promote(path);
+            return Ok(data_key);
+        }
+        Err(found.err().unwrap_or_else(|| self.wrong()))
+    }
+
+    /// The key that is in the named place.
     pub(super) fn load(&self) -> Result<SecretKey, StoreError> {
         match self {
             SecretKeySource::Given(text) => self.parse(text),
@@ -45,7 +70,7 @@ impl SecretKeySource {
                 Some(text) => self.parse(&text),
                 None => {
                     let key = SecretKey::generate()?;
-                    create(path, &key).map_err(|source| failed(path, source))?;
+                    create(path, &key)?;
                     Ok(key)
                 }
             },
@@ -58,6 +83,10 @@ impl SecretKeySource {
             SecretKeySource::Given(_) => "database.secret_key (SECRET_KEY)".to_owned(),
             SecretKeySource::File(path) => path.display().to_string(),
         }
+    }
+
+    fn wrong(&self) -> StoreError {
+        StoreError::WrongSecretKey { origin: self.origin() }
     }
 
     fn parse(&self, text: &Secret) -> Result<SecretKey, StoreError> {
@@ -87,19 +116,75 @@ fn read(path: &Path) -> Result<Option<Secret>, StoreError> {
     }
 }
 
+/// A rotation's hold on the file of a secret key: there is one at a time.
+pub(super) struct Replacement<'a> {
+    path: &'a Path,
+    _lock: File,
+}
+
+impl<'a> Replacement<'a> {
+    /// Takes hold of the key file at `path`, which must exist.
+    pub(super) fn begin(path: &'a Path) -> Result<Replacement<'a>, StoreError> {
+        // The folder, since the file itself is about to be another one.
+        let lock = File::open(folder_of(path)).map_err(|source| failed(path, source))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Replacement { path, _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(StoreError::RotationUnderWay),
+            Err(TryLockError::Error(source)) => Err(failed(path, source)),
+        }
+    }
+
+    /// Writes `key` beside the file. The database must be known to open with the file itself: what an
+    /// earlier rotation may have left beside it is of no use then.
+    pub(super) fn write(&self, key: &SecretKey) -> Result<(), StoreError> {
+        let new = beside(self.path);
+        match std::fs::remove_file(&new) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(failed(&new, error)),
+            _ => create(&new, key),
+        }
+    }
+
+    /// Puts the key that was written into the file's place; to be called once the database is sealed
+    /// with it. Where it lies now.
+    pub(super) fn finish(self) -> PathBuf {
+        // Somebody who starts just now may have done the same, which is as good.
+        if promote(self.path).is_ok() || !beside(self.path).exists() {
+            self.path.to_owned()
+        } else {
+            beside(self.path)
+        }
+    }
+}
+
+/// Where a rotation keeps the next key until it is in force.
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    PathBuf::from(name)
+}
+
+fn promote(path: &Path) -> io::Result<()> {
+    std::fs::rename(beside(path), path)?;
+    File::open(folder_of(path))?.sync_all()
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
 /// Writes a new file and sees it on disk: the database that is about to be sealed is lost without it.
-fn create(path: &Path, key: &SecretKey) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    let written = file.write_all(key.to_file_text().as_bytes()).and_then(|()| file.sync_all());
-    if written.is_err() {
+pub(super) fn create(path: &Path, key: &SecretKey) -> Result<(), StoreError> {
+    let failed = |source| failed(path, source);
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
+    if let Err(error) = file.write_all(key.to_file_text().as_bytes()).and_then(|()| file.sync_all()) {
         // Ours alone, since it was created just now; half a key would only be in the way.
         let _ = std::fs::remove_file(path);
-        return written;
+        return Err(failed(error));
     }
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => File::open(folder)?.sync_all(),
-        _ => File::open(".")?.sync_all(),
-    }
+    File::open(folder_of(path)).and_then(|folder| folder.sync_all()).map_err(failed)
 }
 
 fn failed(path: &Path, source: io::Error) -> StoreError {

@@ -160,11 +160,16 @@ mod tests {
     }
 
     #[test]
-    fn the_mark_of_a_given_password_is_the_same_in_every_process() {
+    fn a_given_password_has_one_mark_until_another_is_given() {
         let (bench, password) = (Bench::new(), Secret::new("given password"));
-        let mark = bench.open().password_mark(&password).expect("a mark");
-        assert_eq!(bench.open().password_mark(&password).expect("a mark"), mark);
+        let store = bench.open();
+        let mark = store.given_password_mark(&password).expect("a mark");
+        store.save_sessions(&changes(&[session(b"a", 1)], &[], &[])).expect("kept");
+        assert_eq!(bench.open().given_password_mark(&password).expect("a mark"), mark);
         assert_ne!(mark, password.digest());
-        assert_ne!(Bench::new().open().password_mark(&password).expect("a mark"), mark);
+        assert_eq!(store.sessions().expect("sessions").1.len(), 1);
+        let other = bench.open().given_password_mark(&Secret::new("another one")).expect("a mark");
+        assert_ne!(other, mark);
+        assert_eq!(store.sessions().expect("sessions").1, []);
     }
 }

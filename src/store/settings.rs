@@ -14,6 +14,11 @@ pub(super) fn get(connection: &mut AnyConnection, name: &str) -> Result<Option<S
     Ok(value)
 }
 
+/// The number of this name; 0 when there is none.
+pub(super) fn number(connection: &mut AnyConnection, name: &str) -> Result<i64, StoreError> {
+    Ok(get(connection, name)?.and_then(|text| text.parse().ok()).unwrap_or(0))
+}
+
 /// Sets the value of this name, whether it had one or not.
 pub(super) fn put(connection: &mut AnyConnection, name: &str, value: &str) -> Result<(), StoreError> {
     diesel::sql_query(

@@ -2,9 +2,12 @@
 //! [`Tally`].
 
 use super::handle::{Book, Token};
+use super::lending::Lending;
 use super::tally::{Exhausted, Moment, Taken, Tally};
+use crate::allowance::{Mark, Notebook};
 use crate::domain::ids::TokenId;
 use crate::domain::published::Published;
+use crate::domain::replicas::Replicas;
 use crate::domain::time::{Clock, Day};
 use crate::domain::token::TokenUse;
 use crate::store::{Store, StoreError, StoredToken};
@@ -22,9 +25,10 @@ const RELOAD: Duration = Duration::from_secs(1);
 
 /// The actor.
 pub struct TokenBook {
-    tally: Tally,
-    store: Store,
-    clock: Clock,
+    pub(super) tally: Tally,
+    pub(super) store: Store,
+    pub(super) clock: Clock,
+    pub(super) lending: Lending,
     book: Published<Book>,
     flushing: bool,
     flushes: u64,
@@ -34,8 +38,11 @@ pub struct TokenBook {
 
 /// Takes one request of a token.
 #[derive(Message)]
-#[rtype(result = "Result<Taken, Exhausted>")]
-pub struct Reserve(pub Arc<Token>);
+#[rtype(result = "()")]
+pub struct Reserve {
+    pub token: Arc<Token>,
+    pub reply: oneshot::Sender<Result<Taken, Exhausted>>,
+}
 
 /// Gives a request back.
 #[derive(Message)]
@@ -52,6 +59,11 @@ pub struct Used(pub TokenId);
 #[rtype(result = "()")]
 pub struct Edited;
 
+/// Gives back what is in hand of shared limits, and answers when that is done, or could not be.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Shutdown;
+
 /// Answers when the counts so far are stored, or could not be.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -66,13 +78,25 @@ struct Stored {
 
 impl TokenBook {
     /// With the counts of the day, and `book` to publish to.
-    pub fn new(counts: &[(TokenId, u64)], store: Store, clock: Clock, book: Published<Book>) -> TokenBook {
+    pub fn new(
+        counts: &[(TokenId, u64)],
+        store: Store,
+        clock: Clock,
+        book: Published<Book>,
+        replicas: Replicas,
+        notebook: Option<(Notebook, Vec<Mark>)>,
+    ) -> TokenBook {
         let mut tally = Tally::default();
+        tally.share();
+        let (notebook, marks) =
+            notebook.map_or((None, Vec::new()), |(notebook, marks)| (Some(notebook), marks));
+        tally.adopt(&marks);
         tally.learn(clock.now().day(), counts);
         TokenBook {
             tally,
             store,
             clock,
+            lending: Lending::new(replicas, notebook),
             book,
             flushing: false,
             flushes: 0,
@@ -81,7 +105,7 @@ impl TokenBook {
         }
     }
 
-    fn now(&self) -> Moment {
+    pub(super) fn now(&self) -> Moment {
         Moment { wall: self.clock.now(), steady: self.clock.elapsed() }
     }
 
@@ -175,16 +199,20 @@ impl Actor for TokenBook {
 
     fn started(&mut self, context: &mut Context<TokenBook>) {
         context.set_mailbox_capacity(4096);
-        context.run_interval(FLUSH, TokenBook::flush);
+        context.run_interval(FLUSH, |actor, context| {
+            actor.advance();
+            actor.borrow_parts(context);
+            actor.flush(context);
+        });
         context.run_interval(RELOAD, TokenBook::reload);
     }
 }
 
 impl Handler<Reserve> for TokenBook {
-    type Result = Result<Taken, Exhausted>;
+    type Result = ();
 
-    fn handle(&mut self, Reserve(token): Reserve, _: &mut Context<TokenBook>) -> Self::Result {
-        self.tally.reserve(token.record.id, &token.record.terms, self.now())
+    fn handle(&mut self, asked: Reserve, context: &mut Context<TokenBook>) {
+        self.come(asked, context);
     }
 }
 
@@ -210,6 +238,18 @@ impl Handler<Edited> for TokenBook {
     fn handle(&mut self, _: Edited, _: &mut Context<TokenBook>) -> Self::Result {
         // Always a reading of its own: one under way may have begun before the edit.
         self.read()
+    }
+}
+
+impl Handler<Shutdown> for TokenBook {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, _: Shutdown, context: &mut Context<TokenBook>) -> Self::Result {
+        let (done, returned) = oneshot::channel();
+        self.close_parts(done, context);
+        Box::pin(async move {
+            let _ = returned.await;
+        })
     }
 }
 

@@ -1,9 +1,11 @@
 //! What the rest of the program holds of the TokenBook: methods instead of messages.
 
-use super::actor::{Edited, Flush, GiveBack, Reserve, TokenBook, Used};
+use super::actor::{Edited, Flush, GiveBack, Reserve, Shutdown, TokenBook, Used};
 use super::tally::{Exhausted, Taken};
+use crate::allowance::Notebook;
 use crate::domain::ids::TokenId;
 use crate::domain::published::Published;
+use crate::domain::replicas::Replicas;
 use crate::domain::secret::Digest;
 use crate::domain::time::Clock;
 use crate::domain::token::{TokenEdit, TokenFault, TokenRecord, TokenState, TokenTerms};
@@ -11,7 +13,9 @@ use crate::shape::allowed::Allowed;
 use crate::store::{Store, StoreError, StoredToken, TokenText};
 use actix::{Actor, Addr, Arbiter};
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
+use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
 /// A client token, ready for use.
@@ -88,17 +92,24 @@ pub struct Reservation {
 }
 
 impl TokensHandle {
-    /// Starts the actor on a thread of its own with the tokens and counts that are stored.
+    /// Starts the actor on a thread of its own with the tokens and counts that are stored, and with what
+    /// lies in `folder` of a process that was killed.
     ///
     /// # Errors
     /// When they cannot be read.
-    pub fn start(store: Store, clock: Clock) -> Result<TokensHandle, StoreError> {
+    pub fn start(
+        store: Store,
+        clock: Clock,
+        replicas: Replicas,
+        folder: &Path,
+    ) -> Result<TokensHandle, StoreError> {
         let day = clock.now().day();
         let book = Published::new(Book::new(store.tokens_revision()?, store.tokens(day)?));
         let counts = store.token_counts(day)?;
+        let notebook = Notebook::open(folder, "tokens", &store.identity()?, clock.now());
         let (kept, timed, published) = (store.clone(), clock.clone(), book.clone());
         let address = TokenBook::start_in_arbiter(&Arbiter::new().handle(), move |_| {
-            TokenBook::new(&counts, kept, timed, published)
+            TokenBook::new(&counts, kept, timed, published, replicas, notebook)
         });
         Ok(TokensHandle { address, book, store, clock })
     }
@@ -120,8 +131,10 @@ impl TokensHandle {
     /// # Errors
     /// Which limit is reached, and how long to wait.
     pub async fn reserve(&self, token: &Arc<Token>) -> Result<Reservation, Exhausted> {
-        // A closed mailbox means that the actor has died: the process is about to end.
-        let taken = self.address.send(Reserve(Arc::clone(token))).await.ok().transpose()?;
+        let (reply, answer) = oneshot::channel();
+        self.address.do_send(Reserve { token: Arc::clone(token), reply });
+        // A dropped reply means that the actor has died: the process is about to end.
+        let taken = answer.await.ok().transpose()?;
         Ok(Reservation { taken, address: self.address.clone() })
     }
 
@@ -173,6 +186,12 @@ impl TokensHandle {
     /// Whether the actor lives.
     pub fn is_alive(&self) -> bool {
         self.address.connected()
+    }
+
+    /// Writes the last counts to the store and gives back what is in hand of shared limits.
+    pub async fn shut_down(&self) {
+        let _ = self.address.send(Flush).await;
+        let _ = self.address.send(Shutdown).await;
     }
 
     /// Writes the counts so far to the store.

@@ -1,11 +1,14 @@
 //! The TokenBook: which client tokens there are, and what each of them has left.
 //!
-//! [`tally`] counts and is pure; [`actor`] is the shell with mailbox, timers and storage; everyone else
-//! holds a [`TokensHandle`]. Who a token belongs to is read from a published snapshot without a message;
+//! [`tally`] counts and is pure, with [`parts`] for limits that processes share; [`actor`] is the shell
+//! with mailbox, timers and storage, [`lending`] its hand-off of shared limits; everyone else holds a
+//! [`TokensHandle`]. Who a token belongs to is read from a published snapshot without a message;
 //! only a reservation needs one.
 
 mod actor;
 mod handle;
+mod lending;
+mod parts;
 mod tally;
 
 pub use handle::{Known, Reservation, Token, TokensError, TokensHandle};

@@ -1,9 +1,13 @@
 //! What each client token has used of its limits. Pure: the time is an argument.
 //!
 //! A request is reserved before it is served and given back when it came to nothing, so no burst can
-//! pass a limit. Days are UTC days; a minute is the last sixty seconds, not that of the clock.
+//! pass a limit. Days are UTC days; a minute is the last sixty seconds, not that of the clock. Where
+//! other processes serve the same tokens a request also needs a part of what is shared with them, and
+//! there a minute is one of the clock.
 
+use crate::allowance::{Allowance, Drawn, Mark};
 use crate::domain::ids::TokenId;
+use crate::domain::quota::QuotaKind;
 use crate::domain::time::{Day, Timestamp};
 use crate::domain::token::{TokenTerms, TokenUse};
 use std::collections::{HashMap, VecDeque};
@@ -40,6 +44,15 @@ pub struct Exhausted {
     pub wait: Duration,
 }
 
+/// Why a request is not reserved just now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// A limit is reached.
+    Exhausted(Exhausted),
+    /// The store has to say first what other processes leave over; it is to be asked at once.
+    Asking,
+}
+
 /// What one reservation took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Taken {
@@ -47,11 +60,12 @@ pub struct Taken {
     pub token: TokenId,
     day: Day,
     at: Duration,
+    parts: [Option<Drawn>; 2],
 }
 
 /// The counts of one token.
-#[derive(Debug, Default)]
-struct Count {
+#[derive(Debug)]
+pub(super) struct Count {
     day: Option<Day>,
     /// Requests of that day, those of other processes included.
     used: u64,
@@ -59,15 +73,34 @@ struct Count {
     untold: HashMap<Day, i64>,
     last: Option<Timestamp>,
     minute: VecDeque<Duration>,
+    /// The limits it was last asked under, and this process's parts of them.
+    pub(super) limits: [Option<u32>; 2],
+    pub(super) parts: [Allowance; 2],
 }
 
 /// Every token's counts.
 #[derive(Debug, Default)]
 pub struct Tally {
-    counts: HashMap<TokenId, Count>,
+    pub(super) counts: HashMap<TokenId, Count>,
+    /// Whether limits are shared with other processes.
+    pub(super) shares: bool,
+    /// How it stands with what is in hand, where that has changed.
+    pub(super) marks: Vec<Mark>,
 }
 
 impl Count {
+    pub(super) fn new(TokenId(token): TokenId) -> Count {
+        Count {
+            day: None,
+            used: 0,
+            untold: HashMap::new(),
+            last: None,
+            minute: VecDeque::new(),
+            limits: [None; 2],
+            parts: [QuotaKind::TokenDay, QuotaKind::TokenMinute].map(|kind| Allowance::new(kind, token)),
+        }
+    }
+
     /// Turns to `today`; a clock that was turned back brings nothing back.
     fn turn(&mut self, today: Day) -> Day {
         match self.day {
@@ -89,29 +122,35 @@ impl Count {
 
 impl Tally {
     /// Takes one request of `token` at `now` under its `terms`.
-    pub fn reserve(&mut self, token: TokenId, terms: &TokenTerms, now: Moment) -> Result<Taken, Exhausted> {
-        let count = self.counts.entry(token).or_default();
+    pub fn reserve(&mut self, token: TokenId, terms: &TokenTerms, now: Moment) -> Result<Taken, Refused> {
+        let count = self.counts.entry(token).or_insert_with(|| Count::new(token));
         let day = count.turn(now.wall.day());
         count.forget_older(now.steady);
         if let Some(limit) = terms.requests_per_day
             && count.used >= u64::from(limit)
         {
             let wait = day.end().since(now.wall);
-            return Err(Exhausted { limit: Limit::Day, admits: limit, wait });
+            return Err(Refused::Exhausted(Exhausted { limit: Limit::Day, admits: limit, wait }));
         }
         if let Some(limit) = terms.requests_per_minute {
             // When the limit was lowered, more than one has to grow old first.
             let above = count.minute.len().checked_sub(usize::try_from(limit).unwrap_or(usize::MAX));
             if let Some(oldest) = above.and_then(|above| count.minute.get(above)) {
                 let wait = (*oldest + MINUTE).saturating_sub(now.steady);
-                return Err(Exhausted { limit: Limit::Minute, admits: limit, wait });
+                return Err(Refused::Exhausted(Exhausted { limit: Limit::Minute, admits: limit, wait }));
             }
+        }
+        let parts = if self.shares { count.draw(terms, now.wall)? } else { [None; 2] };
+        for (part, drawn) in count.parts.iter().zip(parts) {
+            self.marks.extend(drawn.into_iter().flat_map(|drawn| part.drawn(drawn)));
+        }
+        if terms.requests_per_minute.is_some() {
             count.minute.push_back(now.steady);
         }
         count.used += 1;
         *count.untold.entry(day).or_default() += 1;
         count.last = count.last.max(Some(now.wall));
-        Ok(Taken { token, day, at: now.steady })
+        Ok(Taken { token, day, at: now.steady, parts })
     }
 
     /// Gives back what a reservation took: nothing came of the request.
@@ -121,6 +160,9 @@ impl Tally {
             count.used = count.used.saturating_sub(1);
         }
         *count.untold.entry(taken.day).or_default() -= 1;
+        for (part, drawn) in count.parts.iter_mut().zip(taken.parts) {
+            drawn.into_iter().for_each(|drawn| part.give_back(drawn));
+        }
         if let Some(at) = count.minute.iter().rposition(|at| *at == taken.at) {
             count.minute.remove(at);
         }
@@ -138,7 +180,7 @@ impl Tally {
     /// while something told is on its way to the store.
     pub fn learn(&mut self, day: Day, stored: &[(TokenId, u64)]) {
         for (token, used) in stored {
-            let count = self.counts.entry(*token).or_default();
+            let count = self.counts.entry(*token).or_insert_with(|| Count::new(*token));
             if count.turn(day) == day {
                 let untold = count.untold.get(&day).copied().unwrap_or(0);
                 count.used = used.saturating_add_signed(untold);
@@ -160,7 +202,7 @@ impl Tally {
     /// Puts back what the store could not be told.
     pub fn put_back(&mut self, uses: &[TokenUse]) {
         for used in uses {
-            let count = self.counts.entry(used.token).or_default();
+            let count = self.counts.entry(used.token).or_insert_with(|| Count::new(used.token));
             *count.untold.entry(used.day).or_default() += used.count;
         }
     }
@@ -182,8 +224,11 @@ mod tests {
     }
 
     /// How long a refusal says to wait, in seconds.
-    fn wait(result: Result<Taken, Exhausted>) -> Option<(Limit, u64)> {
-        result.err().map(|exhausted| (exhausted.limit, exhausted.wait.as_secs()))
+    fn wait(result: Result<Taken, Refused>) -> Option<(Limit, u64)> {
+        match result {
+            Err(Refused::Exhausted(exhausted)) => Some((exhausted.limit, exhausted.wait.as_secs())),
+            _ => None,
+        }
     }
 
     #[test]

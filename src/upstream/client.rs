@@ -19,6 +19,7 @@ use std::cell::OnceCell;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
+use zeroize::Zeroizing;
 
 const USER_AGENT: &str = concat!("openrouter-proxy/", env!("CARGO_PKG_VERSION"));
 
@@ -184,7 +185,8 @@ impl Client {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
         if let Some(key) = key {
-            let mut value = HeaderValue::from_str(&format!("Bearer {}", key.expose())).ok()?;
+            let text = Zeroizing::new(format!("Bearer {}", key.expose()));
+            let mut value = HeaderValue::from_str(&text).ok()?;
             value.set_sensitive(true);
             headers.insert(header::AUTHORIZATION, value);
         }

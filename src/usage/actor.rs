@@ -1,40 +1,48 @@
-//! The UsageSink actor: mailbox, timers, and hand-off to the store. Decides nothing; the brains are
-//! [`Batches`] and [`Retention`].
+//! The UsageSink actor: timers, and hand-off from the journal to the store. Decides nothing; the brains
+//! are [`Batches`] and [`Retention`].
+//!
+//! Rows never pass through it: the journal has them already, and what is not in the database yet is
+//! read back from there, so an outage of any length costs no memory.
 
-use super::batch::Batches;
+use super::batch::{BATCH, Batches};
+use super::journal::Journal;
 use super::retention::{Retention, STEP};
 use crate::domain::time::Clock;
-use crate::domain::usage::UsageRow;
 use crate::metrics::Metrics;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use actix::prelude::*;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
 const TICK: Duration = Duration::from_millis(50);
 const SWEEP: Duration = Duration::from_millis(250);
-/// A flush at shutdown tries this often before it gives up.
-const FLUSH_TRIES: u32 = 5;
+/// How often it is looked whether another process on the same folder has died and left rows behind.
+const ADOPT: Duration = Duration::from_secs(5);
+/// A flush tries this often before it gives up: the journal keeps what is left.
+const FLUSH_TRIES: u32 = 2;
 
 /// The actor.
 pub struct UsageSink {
     batches: Batches,
     retention: Retention,
     store: Store,
+    journal: Journal,
     metrics: Metrics,
     clock: Clock,
-    waiting: Arc<AtomicUsize>,
+    is_away: Arc<AtomicBool>,
     flushes: Vec<oneshot::Sender<()>>,
     tries_left: u32,
+    adopting: bool,
+    told_away: bool,
 }
 
-/// Takes a row in.
+/// Keeps rows for so many days from now on; `None`: for ever.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Record(pub UsageRow);
+pub struct Keep(pub Option<u32>);
 
 /// Answers when every row so far is stored, or could not be.
 #[derive(Message)]
@@ -42,15 +50,28 @@ pub struct Record(pub UsageRow);
 pub struct Flush;
 
 impl UsageSink {
+    /// `is_away` tells others whether the database took the last batch.
     pub fn new(
         store: Store,
+        journal: Journal,
         retention: Retention,
         metrics: Metrics,
         clock: Clock,
-        waiting: Arc<AtomicUsize>,
+        is_away: Arc<AtomicBool>,
     ) -> UsageSink {
-        let batches = Batches::default();
-        UsageSink { batches, retention, store, metrics, clock, waiting, flushes: Vec::new(), tries_left: 0 }
+        UsageSink {
+            batches: Batches::default(),
+            retention,
+            store,
+            journal,
+            metrics,
+            clock,
+            is_away,
+            flushes: Vec::new(),
+            tries_left: 0,
+            adopting: false,
+            told_away: false,
+        }
     }
 
     fn delete_old(&mut self, context: &mut Context<UsageSink>) {
@@ -66,65 +87,114 @@ impl UsageSink {
         }));
     }
 
+    fn adopt(&mut self, context: &mut Context<UsageSink>) {
+        if self.adopting {
+            return;
+        }
+        self.adopting = true;
+        let journal = self.journal.clone();
+        let adopting = spawn_blocking(move || journal.adopt());
+        context.spawn(adopting.into_actor(self).map(|_, actor, _| actor.adopting = false));
+    }
+
+    /// Rows that wait; at least one while there is anything to do with the journal.
+    fn waiting(&self) -> usize {
+        let depth = self.journal.depth();
+        depth.rows.max(usize::from(depth.bytes > 0 || self.journal.is_failing()))
+    }
+
     fn write(&mut self, context: &mut Context<UsageSink>) {
-        let Some(rows) = self.batches.take(self.clock.elapsed(), !self.flushes.is_empty()) else {
+        let waiting = self.waiting();
+        let flush = !self.flushes.is_empty() && self.tries_left > 0;
+        if self.batches.is_late(self.clock.elapsed()) {
+            self.is_away.store(true, Ordering::Release);
+        }
+        if !self.batches.begin(waiting, self.clock.elapsed(), flush) {
             return self.answer_flushes();
-        };
-        let (store, clock, metrics) = (self.store.clone(), self.clock.clone(), self.metrics.clone());
+        }
+        let (store, journal) = (self.store.clone(), self.journal.clone());
+        let (clock, metrics) = (self.clock.clone(), self.metrics.clone());
         let writing = spawn_blocking(move || {
             let began = clock.elapsed();
-            let written = store.insert_usage(&rows);
+            let written = write(&journal, &store);
             metrics.database_took(clock.elapsed().saturating_sub(began));
-            (rows, written)
+            written
         });
         context.spawn(writing.into_actor(self).map(|written, actor, context| {
-            match written {
-                Ok((rows, Ok(_))) => {
-                    actor.waiting.fetch_sub(rows.len(), Ordering::Relaxed);
-                    actor.batches.written();
-                }
-                Ok((rows, Err(error))) => {
-                    log::warn!("{} usage rows could not be stored, trying again: {error}", rows.len());
-                    actor.tries_left = actor.tries_left.saturating_sub(1);
-                    actor.batches.failed(rows, actor.clock.elapsed());
-                }
-                Err(_) => {
-                    log::error!("writing usage rows failed without a reason");
-                    actor.batches.written();
-                }
-            }
+            actor.ended(written.ok());
             actor.write(context);
         }));
     }
 
-    fn answer_flushes(&mut self) {
-        let given_up = self.tries_left == 0;
-        if self.batches.is_idle() || given_up {
-            if !self.flushes.is_empty() && !self.batches.is_idle() {
-                log::error!("{} usage rows could not be stored", self.batches.waiting());
+    /// A batch has ended; `None`: it has panicked.
+    fn ended(&mut self, written: Option<Result<(), StoreError>>) {
+        let now = self.clock.elapsed();
+        if let Some(Ok(())) = written {
+            self.is_away.store(false, Ordering::Release);
+            if std::mem::take(&mut self.told_away) {
+                log::info!("the database takes usage rows again");
             }
-            for flush in self.flushes.drain(..) {
-                let _ = flush.send(());
+            return self.batches.written(now);
+        }
+        self.tries_left = self.tries_left.saturating_sub(1);
+        self.batches.failed(now);
+        self.is_away.store(true, Ordering::Release);
+        let is_first = !std::mem::replace(&mut self.told_away, true);
+        match written {
+            Some(Err(error)) if is_first => {
+                log::warn!("usage rows could not be stored, and wait in the journal: {error}");
             }
+            Some(Err(error)) => log::debug!("usage rows still wait in the journal: {error}"),
+            _ => log::error!("writing usage rows failed without a reason; they wait in the journal"),
         }
     }
+
+    fn answer_flushes(&mut self) {
+        let rows = self.journal.depth().rows;
+        let is_idle = rows == 0 && !self.batches.is_writing();
+        if self.flushes.is_empty() || !is_idle && self.tries_left > 0 {
+            return;
+        }
+        if !is_idle {
+            log::warn!("{rows} usage rows are not stored yet; the journal keeps them until they are");
+        }
+        for flush in self.flushes.drain(..) {
+            let _ = flush.send(());
+        }
+    }
+}
+
+/// Stores the next rows of the journal.
+fn write(journal: &Journal, store: &Store) -> Result<(), StoreError> {
+    journal.mend();
+    let unwritten = journal.unwritten(BATCH);
+    if !unwritten.is_empty() {
+        store.insert_usage(&unwritten)?;
+        journal.forget(unwritten.len());
+    }
+    if let Some(taken) = journal.take(BATCH) {
+        store.insert_usage(taken.rows())?;
+        journal.done(taken);
+    }
+    Ok(())
 }
 
 impl Actor for UsageSink {
     type Context = Context<UsageSink>;
 
     fn started(&mut self, context: &mut Context<UsageSink>) {
-        context.set_mailbox_capacity(4096);
+        self.adopt(context);
         context.run_interval(TICK, UsageSink::write);
         context.run_interval(SWEEP, UsageSink::delete_old);
+        context.run_interval(ADOPT, UsageSink::adopt);
     }
 }
 
-impl Handler<Record> for UsageSink {
+impl Handler<Keep> for UsageSink {
     type Result = ();
 
-    fn handle(&mut self, Record(row): Record, _: &mut Context<UsageSink>) {
-        self.batches.push(row, self.clock.elapsed());
+    fn handle(&mut self, Keep(days): Keep, _: &mut Context<UsageSink>) {
+        self.retention.keep(days);
     }
 }
 

@@ -1,92 +1,73 @@
-//! Which rows are written when. Pure: the time is an argument.
+//! When rows go from the journal to the store. Pure: the time is an argument.
 //!
-//! Rows leave in the order they came. A batch that could not be written comes back to the front and
-//! is tried again, later each time; rows are never dropped.
+//! One batch at a time, so that the order stays. One that could not be written is tried again, later
+//! each time, but never so late that rows keep waiting once the database is back.
 
-use crate::domain::usage::UsageRow;
-use std::collections::VecDeque;
 use std::time::Duration;
 
 /// The most rows of one write: well below the bind limits of both databases (stack facts 0).
 pub const BATCH: usize = 500;
 /// A row waits at most this long for company.
 pub const WAIT: Duration = Duration::from_millis(200);
-/// With this many rows waiting, no new request is let in: memory is bounded, and refusing is honest
-/// where losing rows is not.
-pub const FULL: usize = 100_000;
 
 const FIRST_RETRY: Duration = Duration::from_millis(250);
-const LONGEST_RETRY: Duration = Duration::from_secs(5);
+const LONGEST_RETRY: Duration = Duration::from_secs(2);
+/// A batch that takes so long does not tell yet, but the database does not serve.
+const LATE: Duration = Duration::from_secs(1);
 
-/// Rows on their way to the store.
+/// The pace of batches.
 #[derive(Debug, Default)]
 pub struct Batches {
-    waiting: VecDeque<UsageRow>,
-    oldest: Option<Duration>,
+    since: Option<Duration>,
+    began: Duration,
     writing: bool,
     retry: Duration,
     not_before: Duration,
 }
 
 impl Batches {
-    /// Takes in a row at `now`, on the monotonic clock.
-    pub fn push(&mut self, row: UsageRow, now: Duration) {
-        self.oldest.get_or_insert(now);
-        self.waiting.push_back(row);
-    }
-
-    /// The rows to write now, if it is time to; `flush` does not wait for company. While they are
-    /// being written no other batch leaves, so that the order stays.
-    pub fn take(&mut self, now: Duration, flush: bool) -> Option<Vec<UsageRow>> {
-        let ripe = self.waiting.len() >= BATCH || self.oldest.is_some_and(|oldest| now >= oldest + WAIT);
-        if self.writing || self.waiting.is_empty() || !(flush || ripe && now >= self.not_before) {
-            return None;
+    /// Whether a batch begins at `now`, on the monotonic clock, while so many rows wait; `flush` does
+    /// not wait for company. The next one begins after [`Batches::written`] or [`Batches::failed`].
+    pub fn begin(&mut self, waiting: usize, now: Duration, flush: bool) -> bool {
+        if waiting == 0 {
+            self.since = None;
         }
-        let count = self.waiting.len().min(BATCH);
-        self.writing = true;
-        let rows = self.waiting.drain(..count).collect();
-        self.oldest = (!self.waiting.is_empty()).then_some(now);
-        Some(rows)
+        if self.writing || waiting == 0 {
+            return false;
+        }
+        let since = *self.since.get_or_insert(now);
+        let ripe = waiting >= BATCH || now >= since + WAIT;
+        self.writing = flush || ripe && now >= self.not_before;
+        self.began = now;
+        self.writing
     }
 
     /// The batch under way was written.
-    pub fn written(&mut self) {
-        self.writing = false;
-        self.retry = Duration::ZERO;
+    pub fn written(&mut self, now: Duration) {
+        *self = Batches { since: Some(now), ..Batches::default() };
     }
 
-    /// The batch under way was not written: its rows come back to the front.
-    pub fn failed(&mut self, rows: Vec<UsageRow>, now: Duration) {
+    /// The batch under way was not written.
+    pub fn failed(&mut self, now: Duration) {
         self.writing = false;
-        for row in rows.into_iter().rev() {
-            self.waiting.push_front(row);
-        }
-        self.oldest = Some(now);
         self.retry = (self.retry * 2).clamp(FIRST_RETRY, LONGEST_RETRY);
         self.not_before = now + self.retry;
     }
 
-    /// Rows that are not yet being written.
-    pub fn waiting(&self) -> usize {
-        self.waiting.len()
+    /// Whether a batch is under way.
+    pub fn is_writing(&self) -> bool {
+        self.writing
     }
 
-    /// Whether everything has reached the store.
-    pub fn is_idle(&self) -> bool {
-        self.waiting.is_empty() && !self.writing
+    /// Whether the batch under way takes longer than any database that is well.
+    pub fn is_late(&self, now: Duration) -> bool {
+        self.writing && now >= self.began + LATE
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::ids::RequestId;
-    use crate::domain::time::Timestamp;
-
-    fn row(endpoint: &str) -> UsageRow {
-        let at = Timestamp::from_millis(0);
-        UsageRow::begin(RequestId::new(at), at, endpoint)
-    }
 
     fn millis(millis: u64) -> Duration {
         Duration::from_millis(millis)
@@ -95,34 +76,39 @@ mod tests {
     #[test]
     fn rows_leave_by_deadline_or_size() {
         let mut batches = Batches::default();
-        batches.push(row("a"), millis(0));
-        assert_eq!(batches.take(millis(199), false), None);
-        assert_eq!(batches.take(millis(200), false).map(|rows| rows.len()), Some(1));
-        batches.written();
-        for _ in 0..BATCH + 1 {
-            batches.push(row("b"), millis(300));
-        }
-        assert_eq!(batches.take(millis(300), false).map(|rows| rows.len()), Some(BATCH));
-        assert_eq!(batches.take(millis(900), false), None, "one batch at a time");
-        batches.written();
-        assert_eq!(batches.take(millis(900), false).map(|rows| rows.len()), Some(1));
-        assert!(!batches.is_idle());
-        batches.written();
-        assert!(batches.is_idle());
+        assert!(!batches.begin(0, millis(0), true), "there is nothing");
+        assert!(!batches.begin(1, millis(10), false));
+        assert!(!batches.begin(1, millis(209), false));
+        assert!(batches.begin(1, millis(210), false));
+        assert!(!batches.begin(BATCH, millis(900), true), "one batch at a time");
+        assert!(!batches.is_late(millis(1209)) && batches.is_late(millis(1210)));
+        batches.written(millis(900));
+        assert!(batches.begin(BATCH, millis(900), false));
+        batches.written(millis(900));
+        assert!(!batches.begin(1, millis(1000), false), "the wait begins anew");
+        assert!(batches.begin(1, millis(1000), true), "a flush does not wait");
     }
 
     #[test]
-    fn a_failed_batch_comes_back_first_and_waits_longer() {
+    fn a_batch_that_failed_waits_longer_but_not_long() {
         let mut batches = Batches::default();
-        batches.push(row("first"), millis(0));
-        let rows = batches.take(millis(200), false).expect("ripe");
-        batches.push(row("second"), millis(201));
-        batches.failed(rows, millis(210));
-        assert_eq!(batches.take(millis(400), false), None);
-        let rows = batches.take(millis(460), false).expect("after the wait");
-        assert_eq!(rows.iter().map(|row| row.endpoint.as_str()).collect::<Vec<_>>(), ["first", "second"]);
-        batches.failed(rows, millis(460));
-        assert_eq!(batches.take(millis(900), false), None, "the wait has doubled");
-        assert!(batches.take(millis(900), true).is_some(), "a flush does not wait");
+        let mut now = millis(0);
+        let mut waits = Vec::new();
+        for _ in 0..6 {
+            assert!(batches.begin(BATCH, now, false));
+            batches.failed(now);
+            let began = now;
+            while !batches.begin(BATCH, now, false) {
+                now += millis(50);
+            }
+            waits.push((now - began).as_millis());
+            batches.writing = false;
+        }
+        assert_eq!(waits, [250, 500, 1000, 2000, 2000, 2000]);
+        assert!(batches.begin(1, now, true));
+        batches.failed(now);
+        assert!(batches.begin(1, now, true), "a flush does not wait");
+        batches.written(now);
+        assert!(batches.begin(BATCH, now, false), "what was written ends the wait");
     }
 }

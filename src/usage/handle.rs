@@ -1,8 +1,8 @@
 //! What the rest of the program holds of the UsageSink.
 
-use super::actor::{Flush, Record, UsageSink};
-use super::batch::FULL;
+use super::actor::{Flush, Keep, UsageSink};
 use super::completion::{Cancelled, Completer};
+use super::journal::{Depth, Journal, Written};
 use super::reader::UsageReader;
 use super::retention::Retention;
 use crate::domain::time::Clock;
@@ -11,7 +11,7 @@ use crate::metrics::Metrics;
 use crate::store::Store;
 use actix::{Actor, Addr, Arbiter};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::broadcast;
 
 /// Rows that a slow listener may fall behind.
@@ -21,7 +21,8 @@ const LIVE: usize = 256;
 #[derive(Clone)]
 pub struct UsageHandle {
     address: Addr<UsageSink>,
-    waiting: Arc<AtomicUsize>,
+    journal: Journal,
+    is_away: Arc<AtomicBool>,
     reader: UsageReader,
     completer: Option<Completer>,
     metrics: Metrics,
@@ -29,17 +30,23 @@ pub struct UsageHandle {
 }
 
 impl UsageHandle {
-    /// Starts the actor on a thread of its own; rows are kept for `days`, or for ever.
-    pub fn start(store: Store, days: Option<u32>, metrics: Metrics, clock: Clock) -> UsageHandle {
-        let waiting = Arc::new(AtomicUsize::new(0));
-        let counted = Arc::clone(&waiting);
+    /// Starts the actor on a thread of its own, between the journal and the store; rows are kept for
+    /// `days`, or for ever.
+    pub fn start(
+        store: Store,
+        journal: Journal,
+        days: Option<u32>,
+        metrics: Metrics,
+        clock: Clock,
+    ) -> UsageHandle {
+        let is_away = Arc::new(AtomicBool::new(false));
+        let (told, drained, timed) = (Arc::clone(&is_away), journal.clone(), metrics.clone());
         let reader = UsageReader::new(store.clone());
-        let timed = metrics.clone();
         let address = UsageSink::start_in_arbiter(&Arbiter::new().handle(), move |_| {
-            UsageSink::new(store, Retention::new(days), timed, clock, counted)
+            UsageSink::new(store, drained, Retention::new(days), timed, clock, told)
         });
         let (live, _) = broadcast::channel(LIVE);
-        UsageHandle { address, waiting, reader, metrics, live, completer: None }
+        UsageHandle { address, journal, is_away, reader, metrics, live, completer: None }
     }
 
     /// With someone who completes the rows of cancelled requests.
@@ -47,16 +54,21 @@ impl UsageHandle {
         UsageHandle { completer: Some(completer), ..self }
     }
 
-    /// Hands a row over; never waits.
-    pub fn record(&self, row: UsageRow) {
-        self.waiting.fetch_add(1, Ordering::Relaxed);
-        self.metrics.request(&row);
+    /// Writes a row into the journal, which takes microseconds. The last bytes of its answer may go
+    /// when [`Written`] resolves; from then on the row outlives this process.
+    pub fn record(&self, row: &UsageRow) -> Written {
+        let written = self.journal.append(row);
+        self.metrics.request(row);
         if self.live.receiver_count() > 0 {
             // Who has left meanwhile misses nothing.
             let _ = self.live.send(Arc::new(row.clone()));
         }
-        // The mailbox has no bound for this; `is_full` keeps new requests, and so new rows, out.
-        self.address.do_send(Record(row));
+        written
+    }
+
+    /// Counts a request that was turned away because no row can be kept: it gets none.
+    pub fn turned_away(&self, row: &UsageRow) {
+        self.metrics.request(row);
     }
 
     /// The rows that are handed over from now on. A listener that does not keep up is told how many it
@@ -84,12 +96,37 @@ impl UsageHandle {
 
     /// Rows that have not reached the store yet.
     pub fn waiting(&self) -> usize {
-        self.waiting.load(Ordering::Relaxed)
+        self.journal.depth().rows
     }
 
-    /// Whether so many rows wait that no new request may be let in.
+    /// What of the journal has not reached the store yet.
+    pub fn depth(&self) -> Depth {
+        self.journal.depth()
+    }
+
+    /// Whether no new request may be let in, because its row could not be kept.
     pub fn is_full(&self) -> bool {
-        self.waiting() >= FULL
+        self.journal.is_full()
+    }
+
+    /// Whether the journal's disk takes nothing.
+    pub fn is_failing(&self) -> bool {
+        self.journal.is_failing()
+    }
+
+    /// Files of the journal in which something could not be read.
+    pub fn set_aside(&self) -> usize {
+        self.journal.set_aside()
+    }
+
+    /// Whether the database did not take the last rows.
+    pub fn is_database_away(&self) -> bool {
+        self.is_away.load(Ordering::Acquire)
+    }
+
+    /// Keeps rows for `days` from now on; `None`: for ever.
+    pub fn keep_for(&self, days: Option<u32>) {
+        self.address.do_send(Keep(days));
     }
 
     /// Waits until every row so far is stored, or could not be.

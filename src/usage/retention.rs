@@ -28,6 +28,12 @@ impl Retention {
         Retention { kept: days.map(|days| DAY * days), next: None, stepping: false }
     }
 
+    /// Keeps rows for `days` from now on; `None`: for ever. What is too old by that goes soon.
+    pub fn keep(&mut self, days: Option<u32>) {
+        self.kept = days.map(|days| DAY * days);
+        self.next = None;
+    }
+
     /// The moment before which up to [`STEP`] rows are to be deleted now, if it is time to. The next
     /// step waits for [`Retention::stepped`].
     pub fn due(&mut self, now: Timestamp) -> Option<Timestamp> {
@@ -65,6 +71,21 @@ mod tests {
         assert!(retention.due(at(3606)).is_some());
         retention.stepped(None, at(3606));
         assert_eq!(retention.due(at(3700)), None, "a failure is not repeated at once");
+    }
+
+    #[test]
+    fn another_limit_holds_at_once() {
+        let now = Timestamp::from_millis(100 * 86_400_000);
+        let mut retention = Retention::new(None);
+        assert_eq!(retention.due(now), None);
+        retention.keep(Some(10));
+        assert_eq!(retention.due(now), Some(Timestamp::from_millis(90 * 86_400_000)));
+        retention.stepped(Some(0), now);
+        retention.keep(Some(20));
+        assert_eq!(retention.due(now), Some(Timestamp::from_millis(80 * 86_400_000)));
+        retention.stepped(Some(0), now);
+        retention.keep(None);
+        assert_eq!(retention.due(now), None);
     }
 
     #[test]

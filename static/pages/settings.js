@@ -8,8 +8,6 @@ import { LANGUAGES, language, setLanguage, t } from "../i18n.js";
 import { chooseTheme, theme } from "../look.js";
 import { ask, button, card, field, head, notice, pill, row, table } from "../ui.js";
 
-const CHOICES = { "proxy.load_balance_strategy": ["round_robin", "least_used", "random", "most_remaining"], "proxy.max_tokens": ["auto", "off"], "proxy.cache_control": ["auto", "last_message", "off"] };
-
 /** @param {HTMLElement} room @param {{signal: AbortSignal}} parts */
 export async function show(room, { signal }) {
   const body = h("div", { class: "stack" });
@@ -61,23 +59,42 @@ function settingTable(section, entries, change) {
   const names = ["setting", "value", "source", "actions"].map((name) => t(`column.${name}`));
   const heads = [...names.slice(0, -1), h("th", { scope: "col" }, h("span", { class: "unseen" }, names.at(-1)))];
   return table(section, heads, entries.map((entry) => row(names, [
-    mono(entry.key),
-    entry.secret ? h("span", { class: "muted" }, said(entry.value)) : entry.value === "(none)" ? h("span", { class: "muted" }, t("settings.none")) : entry.value.startsWith("(") ? h("span", { class: "muted" }, said(entry.value)) : mono(entry.value),
-    entry.source === "default" ? h("span", { class: "muted" }, t("settings.default")) : said(entry.source),
+    h("span", { title: entry.about }, mono(entry.key)), value(entry), source(entry),
     entry.live && button(t("do.change"), () => change(entry), { "data-spot": entry.key, "aria-label": `${t("do.change")}: ${entry.key}` }),
   ], { "data-setting": entry.key })), { class: "settings" });
 }
 
+/** What nobody gave stands in parentheses. */
+const given = (text) => !text.startsWith("(");
+
+function value(entry) {
+  if (entry.value === "(none)") return h("span", { class: "muted" }, t("settings.none"));
+  return entry.secret || !given(entry.value) ? h("span", { class: "muted" }, said(entry.value)) : mono(entry.value);
+}
+
+function source(entry) {
+  if (entry.configured !== null) return h("span", { class: "plain" }, pill(t("settings.untilRestart"), "warn"), h("small", { class: "muted" }, t("settings.configured", { value: entry.configured })));
+  return entry.source === "default" ? h("span", { class: "muted" }, t("settings.default")) : said(entry.source);
+}
+
 function edit(entry) {
-  const choices = CHOICES[entry.key] ?? (/^(true|false)$/.test(entry.value) ? ["true", "false"] : null);
-  const control = choices ? h("select", { name: entry.key }, choices.map((value) => h("option", { value, selected: value === entry.value }, value)))
-    : h("input", { name: entry.key, value: entry.value, autocomplete: "off", spellcheck: "false", class: "code" });
+  const now = given(entry.value) ? entry.value : "";
+  const choices = entry.takes === "switch" ? ["true", "false"] : entry.choices;
+  const control = choices.length > 0 ? h("select", { name: entry.key }, choices.map((choice) => h("option", { value: choice, selected: choice === now }, choice)))
+    : h("input", { name: entry.key, value: now, autocomplete: "off", spellcheck: "false", class: "code", placeholder: now ? null : entry.value });
   return ask({
-    title: entry.key, action: t("do.save"), body: [field(t("column.value"), control, t("settings.liveHint"))],
+    title: entry.key, action: t("do.save"), body: [h("p", {}, entry.about), field(t("column.value"), control, t(entry.takes === "limit" ? "settings.limitHint" : "settings.liveHint"))],
     save: async () => {
-      const answer = await patch("settings", { [entry.key]: control.value });
+      const answer = await patch("settings", { [entry.key]: typed(entry.takes, control.value.trim()) });
       notice(t("settings.changed", { key: entry.key }));
       return answer;
     },
   });
+}
+
+/** A text as the API takes it; what is no number is left for the API to complain about. */
+function typed(takes, text) {
+  if (takes === "switch") return text === "true";
+  if (takes === "limit" && text === "") return null;
+  return ["whole", "limit", "seconds"].includes(takes) && text !== "" && Number.isFinite(Number(text)) ? Number(text) : text;
 }

@@ -23,6 +23,9 @@ const STRINGS = [
   `<script>${RUN}</script>`, `</script><script>${RUN}</script>`, `</title><script>${RUN}</script>`, `</textarea><script>${RUN}</script>`, `javascript:${RUN}`, `{{constructor.constructor('${RUN}')()}}`,
   `\${${RUN}}`, `<!--><script>${RUN}</script>-->`, `<img src=x onerror=${RUN}//`, `<svg><script>${RUN}</script></svg>`, `'-${RUN}-'`, `";${RUN};//`, "</td></tr></table><h1>out</h1>", "</bdi></td><td>out", "<h1 id=out>out</h1>", `=HYPERLINK("http://x","y")`,
 ];
+// The statuses of the errors in which the upstream says such a text.
+const STATUSES = [400, 403, 413];
+const MODEL = "z-ai/glm-4.5-air:free";
 let chrome;
 let page;
 
@@ -31,9 +34,11 @@ before(async () => {
   for (const [index, text] of STRINGS.entries()) {
     await api("POST", "keys", { key: `sk-or-v1-sim-good-${index}x-acctpaidx`, label: text });
     await api("POST", "tokens", { name: text });
+    await chat(token, MODEL, `[[fault=says${STATUSES[index % STATUSES.length]}]] ${text}`);
     await chat(token, text, text, { "user-agent": text.replaceAll(/[^\x20-\x7e]/g, ""), "x-title": text });
   }
-  await stored("token=1", Math.min(500, STRINGS.length));
+  await stored("token=1&status=refused", STRINGS.length > 500 ? 500 : STRINGS.length);
+  await stored("token=1&status=failed", STRINGS.length > 500 ? 500 : STRINGS.length);
   chrome = await browser();
   page = await open(chrome);
   await signIn(page);
@@ -90,6 +95,44 @@ test("models of others stay in their cells, and in the dialog", async () => {
   await page.locator("tr[data-row] button.link").first().click();
   assert.equal((await markup()).handlers, 0);
   await page.keyboard.press("Escape");
+});
+
+test("errors of the upstream stay in their cells, and in the dialog", async () => {
+  await visit(page, "usage", "?token=1&status=failed");
+  await page.locator("tr[data-row]").nth(49).waitFor();
+  const cells = await page.locator("tr[data-row]").evaluateAll((rows) => [...new Set(rows.map((row) => row.children.length))]);
+  assert.deepEqual(cells, [9]);
+  const { data } = await api("GET", "usage?limit=50&token=1&status=failed");
+  for (const row of data.slice(0, 20)) {
+    assert.ok(STRINGS.some((text) => text.startsWith(row.error_kind)), row.error_kind);
+    await page.locator(`tr[data-row="${row.request_id}"] button.link`).click();
+    const dialog = page.locator("dialog[open]");
+    assert.ok((await dialog.locator("code").allTextContents()).includes(row.error_kind), row.error_kind);
+    assert.equal(await dialog.locator("table.attempts tbody tr").first().locator("td").count(), 7);
+    assert.deepEqual(await markup(), { foreign: 0, handlers: 0, titles: 1 });
+    await page.keyboard.press("Escape");
+    await dialog.waitFor({ state: "detached" });
+  }
+  assert.deepEqual([page.ran, page.faults], [[], []]);
+});
+
+test("errors of the upstream are text in the playground", async () => {
+  await visit(page, "playground");
+  const { token } = await api("POST", "tokens", { name: "playground" });
+  await page.locator("input[name=token]").fill(token);
+  await page.locator("input[name=model]").fill(MODEL);
+  for (const text of STRINGS.slice(-15)) {
+    for (const fault of ["says400", "saysmid"]) {
+      const faults = page.locator(".chat .fault");
+      const before = await faults.count();
+      await page.locator("textarea[name=prompt]").fill(`[[fault=${fault}]] ${text}`);
+      await page.keyboard.press("Enter");
+      await faults.nth(before).waitFor();
+      assert.equal(await faults.nth(before).textContent(), text);
+    }
+  }
+  assert.deepEqual(await markup(), { foreign: 0, handlers: 0, titles: 1 });
+  assert.deepEqual([page.ran, page.faults], [[], []]);
 });
 
 test("an address cannot bring one in", async () => {

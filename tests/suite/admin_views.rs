@@ -231,7 +231,7 @@ fn settings_show_their_sources_and_hide_secrets() {
         send(&house, "PATCH", "/api/settings", &json!({"proxy.load_balance_strategy": "random"})).json();
     let row = find(&changed, "proxy.load_balance_strategy");
     assert_eq!((&row["value"], &row["live"]), (&json!("random"), &json!(true)));
-    for bad in [json!({"proxy.load_balance_strategy": "best"}), json!({"server.port": 1}), json!({})] {
+    for bad in [json!({"proxy.load_balance_strategy": "best"}), json!({"server.port": 1})] {
         assert_eq!(send(&house, "PATCH", "/api/settings", &bad).status, 400, "{bad}");
     }
 }

@@ -8,6 +8,8 @@ use crate::scan::{self, Source};
 
 const WORDS: &[&str] = &["domain"];
 const TOOLS: &[&str] = &["config", "domain", "metrics", "shape", "store", "upstream"];
+/// And for those who count requests against limits that processes share.
+const COUNTERS: &[&str] = &["allowance", "config", "domain", "metrics", "shape", "store", "upstream"];
 /// The planes never name the store: no client waits for the database.
 const PLANES: &[&str] = &[
     "catalog",
@@ -26,17 +28,17 @@ const PLANES: &[&str] = &[
 const ARROWS: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("simulator", WORDS),
+    ("allowance", WORDS),
     ("config", WORDS),
     ("listener", WORDS),
     ("shape", WORDS),
     ("store", WORDS),
     ("upstream", WORDS),
     ("credentials", &["domain", "store"]),
-    ("keypool", TOOLS),
+    ("keypool", COUNTERS),
     ("catalog", TOOLS),
-    ("tokens", TOOLS),
+    ("tokens", COUNTERS),
     ("usage", TOOLS),
-    ("tokens", TOOLS),
     ("metrics", WORDS),
     ("ledger", &["domain", "metrics", "store"]),
     ("replicas", &["domain", "store"]),

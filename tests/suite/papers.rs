@@ -4,7 +4,7 @@ use crate::scan;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const FOLDERS: &[&str] = &["src", "docs", "tests", "migrations", "static", "benches", ".ci"];
+const FOLDERS: &[&str] = &["src", "docs", "tests", "migrations", "static", "benches", ".ci", "deploy"];
 
 /// The documents that people read.
 fn documents() -> Vec<PathBuf> {

@@ -28,6 +28,8 @@ const BRAINS: &[&[&str]] = &[
     &["upstream", "verdict"],
     &["upstream", "watch"],
     &["usage", "batch"],
+    &["usage", "journal", "frame"],
+    &["usage", "journal", "line"],
     &["usage", "retention"],
 ];
 

@@ -51,7 +51,7 @@ impl Hosts {
 }
 
 /// The host of a `Host` header, without brackets; `None`: it is malformed.
-fn name_of(header: &str) -> Option<&str> {
+pub fn name_of(header: &str) -> Option<&str> {
     let (name, port) = match header.strip_prefix('[') {
         Some(rest) => rest.split_once(']').map(|(name, after)| (name, after.strip_prefix(':')))?,
         None => header.split_once(':').map_or((header, None), |(name, port)| (name, Some(port))),

@@ -10,7 +10,7 @@ mod sessions;
 mod sharing;
 mod throttle;
 
-pub use hosts::Hosts;
+pub use hosts::{Hosts, name_of};
 pub use sessions::{LONGEST, Left};
 
 use super::problem::Problem;

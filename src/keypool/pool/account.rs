@@ -1,6 +1,8 @@
 //! What the pool knows of an account: who it is, what it may do, what it has done. Pure.
 
+use crate::allowance::Allowance;
 use crate::domain::account::{AccountRecord, Limit};
+use crate::domain::quota::QuotaKind;
 use crate::domain::time::{Day, Timestamp};
 use crate::keypool::quota::{DayCount, MinuteCount};
 
@@ -25,12 +27,18 @@ pub(super) struct Account {
     pub record: AccountRecord,
     pub today: DayCount,
     pub minute: MinuteCount,
+    /// This process's part of the day's limit.
+    pub day_part: Allowance,
+    /// And of the minute's.
+    pub minute_part: Allowance,
 }
 
 impl Account {
     pub fn new(record: AccountRecord, today: Day) -> Account {
         let today = DayCount::new(today, record.used_today);
-        Account { record, today, minute: MinuteCount::default() }
+        let day_part = Allowance::new(QuotaKind::AccountDay, record.id.0);
+        let minute_part = Allowance::new(QuotaKind::AccountMinute, record.id.0);
+        Account { record, today, minute: MinuteCount::default(), day_part, minute_part }
     }
 
     /// Requests to free models a UTC day; `None`: no limit. Where the tier is not known the higher
@@ -70,6 +78,8 @@ impl Account {
         let both = self.today.used(today) + other.today.used(today);
         self.today.raise(both, today);
         self.minute.merge(other.minute, now);
+        self.day_part.merge(other.day_part);
+        self.minute_part.merge(other.minute_part);
         let (own, theirs) = (&mut self.record, other.record);
         own.users.extend(theirs.users);
         own.free_tier = own.free_tier.or(theirs.free_tier);

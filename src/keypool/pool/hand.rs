@@ -1,9 +1,8 @@
 //! What the store and the operator's hand do to the pool's rests and choices.
 
-use super::Pool;
+use super::{Pool, PoolOptions};
 use crate::domain::cooldown::{CooldownRecord, Place};
 use crate::domain::ids::KeyId;
-use crate::domain::strategy::Strategy;
 
 impl Pool {
     /// Takes in the rests that are stored.
@@ -43,8 +42,8 @@ impl Pool {
         self.cooldowns.clear(place).is_some()
     }
 
-    /// Chooses keys in this way from now on.
-    pub fn set_strategy(&mut self, strategy: Strategy) {
-        self.options.strategy = strategy;
+    /// Goes by these options from now on.
+    pub fn set_options(&mut self, options: PoolOptions) {
+        self.options = options;
     }
 }

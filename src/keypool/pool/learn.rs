@@ -2,6 +2,7 @@
 //! an error body names. Pure.
 
 use super::Pool;
+use crate::allowance::Mark;
 use crate::domain::cooldown::Place;
 use crate::domain::ids::{AccountId, KeyId};
 use crate::domain::secret::Secret;
@@ -157,7 +158,11 @@ impl Pool {
         record.free_tier = info.is_free_tier.or(record.free_tier);
         record.learned_daily_limit = limit.or(record.learned_daily_limit);
         if let Some(used) = info.free_used.filter(|_| now.since(today.start()) >= STALE) {
+            account.day_part.raise(used, now);
             let missing = account.today.raise(used, today);
+            // What other processes of ours used they count themselves.
+            let foreign = account.day_part.leased(now).map_or(0, |leased| used.saturating_sub(leased));
+            let missing = if self.replicas > 1 { missing.min(foreign) } else { missing };
             if missing > 0 {
                 *self.account_uses.entry((account_id, today)).or_default() += missing;
             }
@@ -204,7 +209,10 @@ impl Pool {
     fn merge(&mut self, kept: AccountId, gone: AccountId, now: Timestamp) {
         let Some(other) = self.accounts.remove(&gone) else { return };
         if let Some(account) = self.accounts.get_mut(&kept) {
+            let over = |mark: Mark| Mark { granted: 0, used: 0, ..mark };
+            self.marks.extend(other.day_part.marks().chain(other.minute_part.marks()).map(over));
             account.merge(other, now);
+            self.marks.extend(account.day_part.marks().chain(account.minute_part.marks()));
         }
         for key in self.keys.iter_mut().filter(|key| key.record.account == gone) {
             key.record.account = kept;

@@ -109,6 +109,7 @@ impl Pool {
         if let Some(used) = self.uses.get_mut(&(flight.key, flight.day)) {
             used.0 = used.0.saturating_sub(1);
         }
+        self.return_parts(flight.key, flight.counted.map(|(account, ..)| account), &flight.taken);
         let Some((id, day, minute)) = flight.counted else { return };
         if let Some(account) = self.accounts.get_mut(&id) {
             account.today.give_back(day);

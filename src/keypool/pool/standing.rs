@@ -7,7 +7,7 @@ use crate::keypool::strategy::{Candidate, choose};
 use crate::upstream::verdict::Cause;
 
 /// What keeps a key, and until when; `None`: until the operator acts.
-type Kept = (Option<Timestamp>, Cause);
+pub(super) type Kept = (Option<Timestamp>, Cause);
 
 /// A key that may be taken: where it stands, what the strategy looks at, what it would probe.
 type Choice = (usize, Candidate, Vec<Place>);
@@ -140,7 +140,7 @@ impl Pool {
                 }
             }
         }
-        Ok(probes)
+        self.lacks(key, ask.free, now).map_or(Ok(probes), Err)
     }
 }
 

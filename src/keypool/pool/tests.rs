@@ -8,13 +8,13 @@ use proptest::prelude::*;
 use serde_json::json;
 use std::time::Duration;
 
-const NOON: Timestamp = Timestamp::from_millis(20_000 * 86_400_000 + 43_200_000);
+pub(super) const NOON: Timestamp = Timestamp::from_millis(20_000 * 86_400_000 + 43_200_000);
 
-fn after(seconds: u64) -> Timestamp {
+pub(super) fn after(seconds: u64) -> Timestamp {
     NOON.after(Duration::from_secs(seconds))
 }
 
-fn stored(id: i64, daily_limit: Option<u32>) -> StoredKey {
+pub(super) fn stored(id: i64, daily_limit: Option<u32>) -> StoredKey {
     StoredKey {
         record: KeyRecord {
             id: KeyId(id),
@@ -43,7 +43,7 @@ fn limited(options: PoolOptions, keys: Vec<StoredKey>) -> Pool {
     pool
 }
 
-fn ask() -> Ask {
+pub(super) fn ask() -> Ask {
     Ask { model: "a/b:free".to_owned(), free: true, ..Ask::default() }
 }
 

@@ -106,7 +106,8 @@ impl Pool {
     fn account_rest(&self, account: &Account, now: Timestamp) -> Option<Rest> {
         let stored = self.cooldowns.get(&Place::Account(account.record.id), now).cloned();
         stored.or_else(|| {
-            let (until, cause) = account.spent(&self.options.limits, now)?;
+            let own = account.spent(&self.options.limits, now);
+            let (until, cause) = own.or_else(|| self.shared_spent(account, now))?;
             Some(Rest::stated(cause, now, Some(until)))
         })
     }

@@ -1,6 +1,6 @@
 //! What a fault may know of the request it spoils, and errors in each endpoint's own shape.
 //!
-//! Never knows the key: a fault cannot leak it.
+//! Never keeps anything: the key is lent to the faults that repeat it.
 
 use super::super::reply::Reply;
 use crate::domain::time::Timestamp;
@@ -40,8 +40,12 @@ pub(in crate::simulator) struct Case<'a> {
     pub created: i64,
     /// The account, as error bodies name it.
     pub user: &'a str,
+    /// The key it came with.
+    pub key: &'a str,
     /// The simulator's clock.
     pub now: Timestamp,
+    /// What the user said last, without directives.
+    pub words: &'a str,
     /// How much of the fault.
     pub amount: u64,
     /// The output limit asked for, in tokens.
@@ -77,7 +81,9 @@ impl Case<'_> {
             id: "",
             created: now.seconds(),
             user: "",
+            key: "",
             now,
+            words: "",
             amount: 0,
             max_tokens: 0,
             prompt_tokens: 0,

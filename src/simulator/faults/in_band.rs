@@ -33,6 +33,14 @@ pub(super) const ROWS: &[Row] = &[
         }),
     ),
     row(
+        Fault::SaysMid,
+        2,
+        Bend(|c, good| {
+            let error = json!({"code": c.words, "message": c.words, "metadata": {"raw": c.words}});
+            after_content(c, good, error, true)
+        }),
+    ),
+    row(
         Fault::ErrorUsage,
         2,
         Bend(|c, good| after_content(c, good, json!({"code": 400, "message": "Token limit reached"}), true)),
@@ -116,6 +124,14 @@ fn only_error(case: &Case<'_>, comments: u64, bare: bool) -> Reply {
     generation(case, pieces)
 }
 
+/// Nothing but this error.
+pub(super) fn only(case: &Case<'_>, error: Value) -> Reply {
+    if case.stream {
+        return generation(case, vec![data(&error_event(case, chunk(case, error, json!("error"))))]);
+    }
+    generation(case, vec![case.shape(502, json!({"id": case.id, "error": error})).to_string()])
+}
+
 /// A chat chunk that carries an error.
 fn chunk(case: &Case<'_>, error: Value, finish: Value) -> Value {
     json!({"id": case.id, "object": "chat.completion.chunk", "created": case.created, "model": case.model,
@@ -142,7 +158,7 @@ fn events(good: &Reply) -> Vec<String> {
 }
 
 /// Some content, then the error.
-fn after_content(case: &Case<'_>, good: Reply, error: Value, done: bool) -> Reply {
+pub(super) fn after_content(case: &Case<'_>, good: Reply, error: Value, done: bool) -> Reply {
     if !case.stream {
         return partial_json(case, &good, error);
     }

@@ -131,6 +131,10 @@ faults! {
     Bare = "bare",
     /// 429 `capacity_exhausted` without `error.code`; amount: seconds.
     Capacity = "capacity",
+    /// An error in the words of the request, in its message, code and metadata; amount: the status.
+    Says = "says",
+    /// Content, then an error in the words of the request, then `[DONE]`; amount: chunks before it.
+    SaysMid = "saysmid",
     /// 502 as an HTML page of the edge.
     Html = "html",
     /// 429 as an HTML page with code 1015; amount: seconds.
@@ -203,4 +207,14 @@ faults! {
     Huge = "huge",
     /// Bytes that are not HTTP.
     Garbage = "garbage",
+    /// A refusal that repeats the key in its text and a header; amount: its status.
+    Echo = "echo",
+    /// 401 that repeats the key, on every endpoint.
+    EchoAuth = "echoauth",
+    /// 502 as a page that repeats the key.
+    EchoPage = "echopage",
+    /// A 200 with an error alone that repeats the key.
+    EchoFirst = "echofirst",
+    /// Content, then an error that repeats the key; amount: chunks before it.
+    EchoMid = "echomid",
 }

@@ -1,13 +1,14 @@
-//! Every way the simulator can misbehave: one list of names, five tables of one shape.
+//! Every way the simulator can misbehave: one list of names, six tables of one shape.
 //!
 //! `account`, `request` and `upstream` answer with the true status, headers and body of a refusal,
 //! parted by whom it concerns; `in_band` bend a good answer so that the error is inside a 200;
-//! `transport` break the connection or its framing. Each fault is a pure function; none touches a
+//! `transport` break the connection or its framing; `echo` repeat the key. Each fault is a pure function; none touches a
 //! socket or a count.
 
 mod account;
 mod body;
 mod case;
+mod echo;
 mod in_band;
 mod list;
 mod request;
@@ -34,7 +35,9 @@ struct Row {
 
 /// All tables.
 fn rows() -> impl Iterator<Item = &'static Row> {
-    [account::ROWS, request::ROWS, upstream::ROWS, in_band::ROWS, transport::ROWS].into_iter().flatten()
+    [account::ROWS, request::ROWS, upstream::ROWS, in_band::ROWS, transport::ROWS, echo::ROWS]
+        .into_iter()
+        .flatten()
 }
 
 /// What a fault does.
@@ -58,7 +61,7 @@ impl Fault {
 
     /// Whether it concerns the key itself, so that every endpoint refuses it.
     pub(super) fn revokes_key(self) -> bool {
-        matches!(self, Fault::Revoked | Fault::Unauthorized | Fault::NoHeader)
+        matches!(self, Fault::Revoked | Fault::Unauthorized | Fault::NoHeader | Fault::EchoAuth)
     }
 
     fn row(self) -> Option<&'static Row> {

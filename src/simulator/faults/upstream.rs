@@ -16,6 +16,16 @@ pub(super) const ROWS: &[Row] = &[
         );
         c.refuse(400, owned(c, returned(c, 400, Value::from(raw), json!({"is_byok": false}))))
     }),
+    with_amount(
+        400,
+        provider(Fault::Says, |c| {
+            let status =
+                u16::try_from(c.amount).ok().filter(|status| (400..600).contains(status)).unwrap_or(400);
+            let metadata = json!({"raw": c.words, "provider_name": c.words});
+            let error = json!({"message": c.words, "code": c.words, "metadata": metadata});
+            c.refuse(status, owned(c, json!({ "error": error })))
+        }),
+    ),
     provider(Fault::Timeout, |c| c.refuse(408, error(408, "Operation timed out. Please try again later."))),
     provider(Fault::Internal, |c| c.refuse(500, error(500, "Internal Server Error"))),
     provider(Fault::ProviderDown, |c| {

@@ -2,7 +2,10 @@
 //! of its own (SQLite, or Postgres with `TEST_DATABASE=postgres`). Dropping it stops it in order and asserts that nothing was left behind.
 
 use super::{Answer, Call, Wire, postgres, wait_for, wait_until};
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, PgConnection, SqliteConnection};
 use openrouter_proxy::app::{App, StartError, Stop, open_store};
+use openrouter_proxy::config::database::DatabaseUrl;
 use openrouter_proxy::config::sources::Sources;
 use openrouter_proxy::config::{Settings, load};
 use openrouter_proxy::data_plane::Shared;
@@ -286,6 +289,33 @@ impl House {
         open_store(&self.settings.database).expect("the database opens")
     }
 
+    /// Keeps every usage row out of the database until it is dropped.
+    pub fn lock_database(&self) -> Locked {
+        match &self.settings.database.url {
+            DatabaseUrl::Sqlite(path) => {
+                let connection = SqliteConnection::establish(&path.display().to_string());
+                let mut connection = connection.expect("a database");
+                let lock = "PRAGMA busy_timeout = 5000; BEGIN IMMEDIATE";
+                connection.batch_execute(lock).expect("the lock");
+                Locked::Sqlite(connection)
+            }
+            DatabaseUrl::Postgres(url) => {
+                let mut connection = PgConnection::establish(url.secret().expose()).expect("a database");
+                let lock = "BEGIN; LOCK TABLE usage IN ACCESS EXCLUSIVE MODE";
+                connection.batch_execute(lock).expect("the lock");
+                Locked::Postgres(connection)
+            }
+        }
+    }
+
+    /// What lies in the journal.
+    pub fn journal(&self) -> String {
+        let folder = self.settings.database.data_dir.join("journal");
+        let entries = std::fs::read_dir(folder).expect("a folder").flatten();
+        let texts = entries.map(|entry| std::fs::read(entry.path()).unwrap_or_default());
+        texts.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).collect()
+    }
+
     /// Every usage row, oldest first, once `count` or more are there.
     pub fn rows(&self, count: usize) -> Vec<UsageRow> {
         let store = self.store();
@@ -315,6 +345,15 @@ impl House {
         };
         wait_for("its row", found)
     }
+}
+
+/// A database that takes no usage rows, for as long as this connection is open.
+#[expect(dead_code, reason = "held, never used")]
+pub enum Locked {
+    /// No other writer comes in.
+    Sqlite(SqliteConnection),
+    /// The table is locked.
+    Postgres(PgConnection),
 }
 
 impl Drop for House {

@@ -1,6 +1,7 @@
 //! The real program as a process of its own, in an empty folder, with no variables but those given.
 
 use super::{PATIENCE, postgres, wait_for};
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
@@ -25,6 +26,7 @@ pub struct Ended {
 pub struct Program {
     folder: TempDir,
     variables: BTreeMap<String, String>,
+    script: Option<String>,
     _database: Option<postgres::Database>,
 }
 
@@ -45,14 +47,14 @@ impl Program {
         let folder = tempfile::tempdir().expect("a folder");
         let preset = [("SERVER_HOST", "127.0.0.1"), ("SERVER_PORT", "0"), ("ADMIN_PORT", "0")];
         let variables = preset.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        Program { folder, variables: variables.into(), _database: None }
+        Program { folder, variables: variables.into(), script: None, _database: None }
     }
 
     /// In a new folder, with the operator's port free and nothing else given: as people run it.
     pub fn bare() -> Program {
         let folder = tempfile::tempdir().expect("a folder");
         let variables = BTreeMap::from([("ADMIN_PORT".to_owned(), "0".to_owned())]);
-        Program { folder, variables, _database: None }
+        Program { folder, variables, script: None, _database: None }
     }
 
     /// With a file in its folder.
@@ -67,13 +69,27 @@ impl Program {
         self
     }
 
+    /// Started by a shell that runs `script` first.
+    pub fn after(mut self, script: &str) -> Program {
+        self.script = Some(script.to_owned());
+        self
+    }
+
     /// Its working directory.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_openrouter-proxy"));
+        let path = env!("CARGO_BIN_EXE_openrouter-proxy");
+        let mut command = match &self.script {
+            None => Command::new(path),
+            Some(script) => {
+                let mut shell = Command::new("/bin/sh");
+                shell.args(["-c", &format!("{script}; exec \"$0\" \"$@\""), path]);
+                shell
+            }
+        };
         command.current_dir(self.folder()).env_clear().envs(&self.variables).args(arguments);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
@@ -155,6 +171,19 @@ impl Running {
         assert!(Command::new("sh").args(["-c", &command]).status().is_ok_and(|status| status.success()));
     }
 
+    /// Lets it write files up to so many bytes, or up to any.
+    pub fn limit_files(&self, bytes: Option<u64>) {
+        let id = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        let limit = Rlimit { current: bytes, maximum: None };
+        prlimit(id, Resource::Fsize, limit).expect("a limit");
+    }
+
+    /// Kills it, unless it has ended by itself.
+    pub fn kill(&mut self) {
+        // One that has ended cannot be killed, which is as good.
+        let _ = self.child.kill();
+    }
+
     /// How much memory it holds resident, in bytes (`VmRSS` of proc(5)).
     pub fn resident(&self) -> u64 {
         let path = format!("/proc/{}/status", self.child.id());
@@ -162,6 +191,11 @@ impl Running {
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
         let kib = line.trim().trim_end_matches("kB").trim();
         kib.parse::<u64>().expect("a number") * 1024
+    }
+
+    /// The limits that the kernel holds it to (proc(5)).
+    pub fn limits(&self) -> String {
+        std::fs::read_to_string(format!("/proc/{}/limits", self.child.id())).expect("its limits")
     }
 
     /// Waits for its end; its exit code, or -1 when a signal ended it.

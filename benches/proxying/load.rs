@@ -1,0 +1,186 @@
+//! The load: so many connections, each asking again as soon as it has its answer, and every answer
+//! checked. One thread, no library in between.
+
+use crate::upstream;
+use memchr::memmem;
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// Longer than any answer takes.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What is asked, and how long.
+#[derive(Clone)]
+pub struct Plan {
+    /// Connections.
+    pub clients: usize,
+    /// Every client asks until then; at least once.
+    pub turn: Duration,
+    /// The body of the request; its eight `#` become a number that is never the same.
+    pub body: Vec<u8>,
+    /// Chunks that an answer must have; 0: it is plain.
+    pub chunks: usize,
+}
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// Answers that were right.
+    pub answers: u64,
+    /// Answers that were not, and requests without any.
+    pub errors: u64,
+    /// From the first request to the last answer.
+    pub took: Duration,
+    /// Nanoseconds of each request, sorted.
+    pub requests: Vec<u64>,
+    /// Nanoseconds that each chunk was on its way, sorted.
+    pub chunks: Vec<u64>,
+    /// What the watcher saw at its highest.
+    pub most: u64,
+}
+
+impl Told {
+    /// The `share`, from 0 to 1, of sorted times, in microseconds.
+    pub fn at(times: &[u64], share: f64) -> f64 {
+        let index = (times.len() as f64 * share) as usize;
+        times.get(index.min(times.len().saturating_sub(1))).map_or(0.0, |&time| time as f64 / 1e3)
+    }
+}
+
+/// Runs the plan against `address`.
+pub fn run(address: SocketAddr, credential: &str, plan: &Plan) -> Told {
+    run_watched(address, credential, plan, || 0)
+}
+
+/// The same, with something looked at every tenth of a second.
+pub fn run_watched(address: SocketAddr, credential: &str, plan: &Plan, watch: impl Fn() -> u64) -> Told {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let local = tokio::task::LocalSet::new();
+    let told = Rc::new(RefCell::new(Told::default()));
+    let began = Instant::now();
+    local.block_on(&runtime, async {
+        let clients: Vec<_> = (0..plan.clients)
+            .map(|_| {
+                let client = client(address, credential.to_owned(), plan.clone(), began, Rc::clone(&told));
+                tokio::task::spawn_local(client)
+            })
+            .collect();
+        let most = Cell::new(0);
+        let watching = async {
+            loop {
+                most.set(most.get().max(watch()));
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        let all = async {
+            for client in clients {
+                client.await.expect("a client does not panic");
+            }
+        };
+        tokio::select! {
+            () = all => {}
+            () = watching => {}
+        }
+        told.borrow_mut().most = most.get();
+    });
+    drop(local);
+    let mut told = Rc::into_inner(told).expect("all clients have ended").into_inner();
+    told.took = began.elapsed();
+    told.requests.sort_unstable();
+    told.chunks.sort_unstable();
+    told
+}
+
+async fn client(
+    address: SocketAddr,
+    credential: String,
+    plan: Plan,
+    began: Instant,
+    told: Rc<RefCell<Told>>,
+) {
+    let head = format!(
+        "POST /api/v1/chat/completions HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {credential}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        plan.body.len()
+    );
+    let mut request = [head.as_bytes(), &plan.body].concat();
+    let number = memmem::find(&request, b"########");
+    let mut connection = None;
+    loop {
+        if let Some(place) = number.and_then(|at| request.get_mut(at..at + 8)) {
+            place.copy_from_slice(format!("{:08}", fastrand::u32(0..100_000_000)).as_bytes());
+        }
+        let asked = Instant::now();
+        let answer = timeout(PATIENCE, ask(&mut connection, address, &request, plan.chunks, &told)).await;
+        let mut told = told.borrow_mut();
+        if matches!(answer, Ok(Some(()))) {
+            told.answers += 1;
+            told.requests.push(u64::try_from(asked.elapsed().as_nanos()).unwrap_or(u64::MAX));
+        } else {
+            told.errors += 1;
+            connection = None;
+        }
+        if began.elapsed() >= plan.turn {
+            return;
+        }
+    }
+}
+
+async fn ask(
+    connection: &mut Option<TcpStream>,
+    address: SocketAddr,
+    request: &[u8],
+    chunks: usize,
+    told: &RefCell<Told>,
+) -> Option<()> {
+    if connection.is_none() {
+        let stream = TcpStream::connect(address).await.ok()?;
+        stream.set_nodelay(true).ok()?;
+        *connection = Some(stream);
+    }
+    let stream = connection.as_mut()?;
+    stream.write_all(request).await.ok()?;
+    let mut answer = Vec::with_capacity(8 * 1024);
+    let (mut seen, mut looked_at) = (0, 0);
+    loop {
+        if stream.read_buf(&mut answer).await.ok()? == 0 {
+            return None;
+        }
+        if chunks == 0 {
+            if is_whole(&answer) {
+                return answer.starts_with(b"HTTP/1.1 200").then_some(());
+            }
+            continue;
+        }
+        let now = upstream::now();
+        while let Some(at) = memmem::find(&answer[looked_at..], b"\"sent\":") {
+            let digits = answer.get(looked_at + at + 7..looked_at + at + 27);
+            let Some(sent) = digits.and_then(|digits| std::str::from_utf8(digits).ok()?.parse::<u64>().ok())
+            else {
+                break;
+            };
+            told.borrow_mut().chunks.push(now.saturating_sub(sent));
+            seen += 1;
+            looked_at += at + 27;
+        }
+        if answer.ends_with(b"0\r\n\r\n") {
+            return (seen == chunks && memmem::find(&answer, b"[DONE]").is_some()).then_some(());
+        }
+    }
+}
+
+fn is_whole(answer: &[u8]) -> bool {
+    let Some(head) = memmem::find(answer, b"\r\n\r\n") else { return false };
+    let lower = answer[..head].to_ascii_lowercase();
+    let length = memmem::find(&lower, b"content-length: ").and_then(|at| {
+        let digits = &lower[at + 16..];
+        let end = digits.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(digits.len());
+        std::str::from_utf8(&digits[..end]).ok()?.parse::<usize>().ok()
+    });
+    length.map_or(answer.ends_with(b"0\r\n\r\n"), |length| answer.len() >= head + 4 + length)
+}

@@ -1,0 +1,82 @@
+//! What a request costs through this proxy, as a multiple of what it costs through nginx as a plain
+//! reverse proxy: both stand in front of the same upstream in the same run and take turns.
+//!
+//! Prints a table, writes it as JSON too, and says of each target whether it was reached. Fails on errors
+//! only, never on time. `docs/BENCHMARKS.md` tells the method and the figures.
+
+mod cells;
+mod load;
+mod report;
+mod subjects;
+mod upstream;
+
+use cells::Cell;
+use report::Report;
+use std::time::Duration;
+use subjects::{Nginx, Proxy};
+
+/// How much is measured.
+struct Size {
+    rounds: usize,
+    turn: Duration,
+    slow_streams: usize,
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    let quick = arguments.iter().any(|word| word == "--quick");
+    let size = if quick {
+        Size { rounds: 1, turn: Duration::from_millis(500), slow_streams: 100 }
+    } else {
+        Size { rounds: 3, turn: Duration::from_secs(1), slow_streams: 1000 }
+    };
+    let only = arguments.iter().find(|word| !word.starts_with("--"));
+    let upstream = upstream::start();
+    let nginx = Nginx::start(upstream);
+    if nginx.is_none() {
+        println!("nginx is not installed: no figure can be given as a ratio");
+    }
+    let mut report = Report::default();
+    for cell in cells::all(size.slow_streams) {
+        if only.is_none_or(|name| cell.name.contains(name.as_str())) {
+            measure(&cell, &size, upstream, nginx.as_ref(), &mut report);
+        }
+    }
+    if only.is_none() {
+        let (ready, resident) = subjects::start_up(upstream);
+        report.start(ready, resident);
+    }
+    report.print();
+    if !quick {
+        report.write("target/bench.json");
+    }
+    assert!(report.errors() == 0, "{} answers were wrong", report.errors());
+}
+
+/// Takes turns between the upstream itself, nginx and this proxy.
+fn measure(
+    cell: &Cell,
+    size: &Size,
+    upstream: std::net::SocketAddr,
+    nginx: Option<&Nginx>,
+    report: &mut Report,
+) {
+    let proxy = Proxy::start(upstream, &cell.house);
+    // Everything that is made at the first request is made now.
+    let warm = load::Plan { turn: Duration::from_millis(300), ..cell.plan(size.turn) };
+    load::run(proxy.address, &proxy.credential, &warm);
+    for _ in 0..size.rounds {
+        let plan = cell.plan(size.turn);
+        if cell.direct {
+            report.direct(cell, load::run(upstream, &proxy.credential, &plan));
+        }
+        if let Some(nginx) = nginx {
+            let before = nginx.cpu();
+            let told = load::run(nginx.address, &proxy.credential, &plan);
+            report.nginx(cell, told, nginx.cpu().saturating_sub(before));
+        }
+        let before = (proxy.cpu(), proxy.resident());
+        let told = load::run_watched(proxy.address, &proxy.credential, &plan, || proxy.resident());
+        report.proxy(cell, told, proxy.cpu().saturating_sub(before.0), before.1);
+    }
+}

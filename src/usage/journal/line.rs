@@ -1,0 +1,361 @@
+//! What a frame of the journal holds: a usage row as JSON, named field by field, so that a newer
+//! program reads what an older one wrote and the other way round. Pure.
+//!
+//! A field that is missing is read as nothing, one that is unknown is passed over. Must stay readable:
+//! a field may be added here, never given another meaning.
+
+use super::frame::{self, Found, LARGEST};
+use crate::domain::attempt::AttemptLog;
+use crate::domain::ids::{AccountId, KeyId, TokenId};
+use crate::domain::time::Timestamp;
+use crate::domain::usage::{TokenUsage, UsageRow};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+/// The version of payloads that this program writes, and the only one it reads.
+pub const VERSION: u8 = 1;
+/// Texts of a row that is too large keep so many bytes.
+const CLIPPED: usize = 1000;
+
+type Text<'a> = Cow<'a, str>;
+
+#[derive(Serialize, Deserialize, Default)]
+#[serde(default)]
+struct Line<'a> {
+    #[serde(borrow)]
+    request_id: Text<'a>,
+    /// Milliseconds since 1970-01-01T00:00:00Z.
+    time: i64,
+    #[serde(borrow)]
+    endpoint: Text<'a>,
+    #[serde(borrow)]
+    model: Text<'a>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    model_served: Option<Text<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_id: Option<KeyId>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    key_label: Option<Text<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account_id: Option<AccountId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_id: Option<TokenId>,
+    #[serde(borrow)]
+    client_kind: Text<'a>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    client_hint: Option<Text<'a>>,
+    stream: bool,
+    status: u16,
+    #[serde(borrow)]
+    outcome: Text<'a>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    error_kind: Option<Text<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prompt_tokens: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    completion_tokens: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total_tokens: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning_tokens: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cached_tokens: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost: Option<f64>,
+    attempts: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_content_ms: Option<i64>,
+    duration_ms: i64,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    provider: Option<Text<'a>>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    generation_id: Option<Text<'a>>,
+    #[serde(skip_serializing_if = "is_empty")]
+    attempt_log: Cow<'a, AttemptLog>,
+}
+
+fn is_empty(log: &AttemptLog) -> bool {
+    log.is_empty()
+}
+
+/// The frame of a row. A row that would be too large keeps the beginnings of its texts.
+pub fn write(row: &UsageRow) -> Vec<u8> {
+    let mut payload = json(row);
+    if payload.len() > LARGEST {
+        payload = json(&clipped(row));
+    }
+    let mut bytes = Vec::with_capacity(frame::HEAD + payload.len());
+    // Clipped, every row fits.
+    let _ = frame::put(VERSION, &payload, &mut bytes);
+    bytes
+}
+
+fn json(row: &UsageRow) -> Vec<u8> {
+    let mut payload = Vec::with_capacity(512);
+    // Writing numbers and texts into memory cannot fail.
+    let _ = serde_json::to_writer(&mut payload, &Line::from(row));
+    payload
+}
+
+/// The row of a frame; `None`: a version or a form that this program does not know.
+pub fn read(version: u8, payload: &[u8]) -> Option<UsageRow> {
+    if version != VERSION {
+        return None;
+    }
+    let line: Line<'_> = serde_json::from_slice(payload).ok()?;
+    // Without an id it could be stored twice, or never.
+    (!line.request_id.is_empty()).then(|| line.into())
+}
+
+/// What was read of some bytes of a journal.
+#[derive(Debug, Default, PartialEq)]
+pub struct Read {
+    /// The rows.
+    pub rows: Vec<UsageRow>,
+    /// Whole frames, also those whose rows this program does not know.
+    pub frames: usize,
+    /// Bytes that are done with.
+    pub length: usize,
+    /// Whether something stood there that could not be read.
+    pub damaged: bool,
+}
+
+/// Reads at most `most` rows from the beginning of `bytes`; what is left is the beginning of a frame,
+/// or was not asked for.
+pub fn read_all(bytes: &[u8], most: usize) -> Read {
+    let mut read = Read::default();
+    while read.rows.len() < most
+        && let Some(rest) = bytes.get(read.length..).filter(|rest| !rest.is_empty())
+    {
+        match frame::first(rest) {
+            Found::Frame { version, payload, length } => {
+                read.length += length;
+                read.frames += 1;
+                match self::read(version, payload) {
+                    Some(row) => read.rows.push(row),
+                    None => read.damaged = true,
+                }
+            }
+            Found::Damage(length) => {
+                read.length += length;
+                read.damaged = true;
+            }
+            Found::Beginning => break,
+        }
+    }
+    read
+}
+
+fn clipped(row: &UsageRow) -> UsageRow {
+    let clip = |text: &String| text[..text.floor_char_boundary(CLIPPED)].to_owned();
+    let some = |text: &Option<String>| text.as_ref().map(clip);
+    UsageRow {
+        request_id: clip(&row.request_id),
+        endpoint: clip(&row.endpoint),
+        model: clip(&row.model),
+        model_served: some(&row.model_served),
+        key_label: some(&row.key_label),
+        client_kind: clip(&row.client_kind),
+        client_hint: some(&row.client_hint),
+        outcome: clip(&row.outcome),
+        error_kind: some(&row.error_kind),
+        provider: some(&row.provider),
+        generation_id: some(&row.generation_id),
+        attempt_log: AttemptLog::default(),
+        ..row.clone()
+    }
+}
+
+impl<'a> From<&'a UsageRow> for Line<'a> {
+    fn from(row: &'a UsageRow) -> Line<'a> {
+        // Taken apart by name: a field that is added to rows must be added here too.
+        let UsageRow {
+            request_id,
+            time,
+            endpoint,
+            model,
+            model_served,
+            key_id,
+            key_label,
+            account_id,
+            token_id,
+            client_kind,
+            client_hint,
+            stream,
+            status,
+            outcome,
+            error_kind,
+            tokens: TokenUsage { prompt, completion, total, reasoning, cached, cost },
+            attempts,
+            first_content_ms,
+            duration_ms,
+            provider,
+            generation_id,
+            attempt_log,
+        } = row;
+        let some = |text: &'a Option<String>| text.as_deref().map(Cow::Borrowed);
+        Line {
+            request_id: request_id.into(),
+            time: time.millis(),
+            endpoint: endpoint.into(),
+            model: model.into(),
+            model_served: some(model_served),
+            key_id: *key_id,
+            key_label: some(key_label),
+            account_id: *account_id,
+            token_id: *token_id,
+            client_kind: client_kind.into(),
+            client_hint: some(client_hint),
+            stream: *stream,
+            status: *status,
+            outcome: outcome.into(),
+            error_kind: some(error_kind),
+            prompt_tokens: *prompt,
+            completion_tokens: *completion,
+            total_tokens: *total,
+            reasoning_tokens: *reasoning,
+            cached_tokens: *cached,
+            // JSON has no other numbers.
+            cost: cost.filter(|cost| cost.is_finite()),
+            attempts: *attempts,
+            first_content_ms: *first_content_ms,
+            duration_ms: *duration_ms,
+            provider: some(provider),
+            generation_id: some(generation_id),
+            attempt_log: Cow::Borrowed(attempt_log),
+        }
+    }
+}
+
+impl From<Line<'_>> for UsageRow {
+    fn from(line: Line<'_>) -> UsageRow {
+        let some = |text: Option<Text<'_>>| text.map(Cow::into_owned);
+        UsageRow {
+            request_id: line.request_id.into_owned(),
+            time: Timestamp::from_millis(line.time),
+            endpoint: line.endpoint.into_owned(),
+            model: line.model.into_owned(),
+            model_served: some(line.model_served),
+            key_id: line.key_id,
+            key_label: some(line.key_label),
+            account_id: line.account_id,
+            token_id: line.token_id,
+            client_kind: line.client_kind.into_owned(),
+            client_hint: some(line.client_hint),
+            stream: line.stream,
+            status: line.status,
+            outcome: line.outcome.into_owned(),
+            error_kind: some(line.error_kind),
+            tokens: TokenUsage {
+                prompt: line.prompt_tokens,
+                completion: line.completion_tokens,
+                total: line.total_tokens,
+                reasoning: line.reasoning_tokens,
+                cached: line.cached_tokens,
+                cost: line.cost,
+            },
+            attempts: line.attempts,
+            first_content_ms: line.first_content_ms,
+            duration_ms: line.duration_ms,
+            provider: some(line.provider),
+            generation_id: some(line.generation_id),
+            attempt_log: line.attempt_log.into_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::attempt::Attempt;
+    use crate::domain::ids::RequestId;
+
+    fn full(number: i64) -> UsageRow {
+        let at = Timestamp::from_millis(1_790_000_000_000 + number);
+        UsageRow {
+            model: "z/模型 \"\\\u{0}\n:free".to_owned(),
+            model_served: Some("served".to_owned()),
+            key_id: Some(KeyId(3)),
+            key_label: Some(String::new()),
+            account_id: Some(AccountId(4)),
+            token_id: Some(TokenId(5)),
+            client_hint: Some("hint".to_owned()),
+            stream: true,
+            status: 200,
+            error_kind: Some("kind".to_owned()),
+            tokens: TokenUsage {
+                prompt: Some(i64::MAX),
+                completion: Some(0),
+                total: Some(-1),
+                reasoning: Some(7),
+                cached: Some(8),
+                cost: Some(1e-7),
+            },
+            attempts: u32::MAX,
+            first_content_ms: Some(1),
+            duration_ms: 2,
+            provider: Some("provider".to_owned()),
+            generation_id: Some("gen-1".to_owned()),
+            attempt_log: AttemptLog::from_iter([Attempt {
+                number: 1,
+                key_id: Some(KeyId(3)),
+                key_label: None,
+                account_id: None,
+                model: "m".to_owned(),
+                verdict: "success".into(),
+                status: Some(200),
+                duration_ms: 7,
+            }]),
+            ..UsageRow::begin(RequestId::new(at), at, "chat/completions")
+        }
+    }
+
+    #[test]
+    fn rows_come_back_as_they_were() {
+        let at = Timestamp::from_millis(0);
+        let rows = vec![full(1), UsageRow::begin(RequestId::new(at), at, "embeddings"), full(2)];
+        let bytes = rows.iter().flat_map(write).collect::<Vec<u8>>();
+        let read = read_all(&bytes, 100);
+        assert_eq!((read.frames, read.length, read.damaged), (3, bytes.len(), false));
+        assert_eq!(read.rows, rows);
+        let read = read_all(&bytes, 2);
+        assert_eq!((read.frames, read.rows.len()), (2, 2));
+        assert_eq!(read_all(&bytes[read.length..], 2).rows, rows[2..]);
+    }
+
+    #[test]
+    fn other_versions_of_the_program_are_understood() {
+        let old = br#"{"request_id":"a","time":5,"status":200}"#;
+        let row = read(VERSION, old).expect("a row");
+        assert_eq!((row.request_id.as_str(), row.time.millis(), row.model.as_str()), ("a", 5, ""));
+        let new = br#"{"request_id":"a","invented":[{"x":1}],"model":"m"}"#;
+        assert_eq!(read(VERSION, new).map(|row| row.model).as_deref(), Some("m"));
+        assert_eq!(read(VERSION + 1, new), None);
+        assert_eq!(read(VERSION, b"{}"), None, "without an id");
+        assert_eq!(read(VERSION, b"nonsense"), None);
+    }
+
+    #[test]
+    fn odd_figures_and_huge_texts_are_no_obstacle() {
+        let mut row = full(1);
+        row.tokens.cost = Some(f64::NAN);
+        row.model_served = Some("ä".repeat(LARGEST));
+        let read = read_all(&write(&row), 1);
+        let stored = read.rows.first().expect("a row");
+        assert_eq!(stored.tokens.cost, None);
+        assert_eq!(stored.model_served.as_ref().map(String::len), Some(CLIPPED));
+        assert_eq!(stored.request_id, row.request_id);
+    }
+
+    #[test]
+    fn damage_costs_what_it_touches() {
+        let rows = [full(1), full(2), full(3)];
+        let frames = rows.each_ref().map(write);
+        let mut bytes = frames.concat();
+        bytes[frames[0].len() + 40] ^= 4;
+        let read = read_all(&bytes, 100);
+        assert_eq!(read.rows, [rows[0].clone(), rows[2].clone()]);
+        assert!(read.damaged);
+        assert_eq!(read.length, bytes.len());
+    }
+}

@@ -1,0 +1,207 @@
+//! The journal: rows on the local disk before the last bytes of their answers go, until the database
+//! has them. What it holds survives the death of this process, and with `disk` a loss of power.
+//!
+//! [`frame`] and [`line`] say how rows lie in its files, [`segment`] is one file, [`files`] are all of them,
+//! [`sync`] is the waiting for the disk. Appending never waits for the database; what reads back and
+//! deletes runs on blocking threads. Never drops a row: what cannot be written stays in memory, and no
+//! new request is let in.
+
+mod files;
+mod frame;
+mod line;
+mod segment;
+mod sync;
+
+pub use sync::Written;
+
+use crate::config::usage::Durability;
+use crate::domain::usage::UsageRow;
+use files::Inner;
+use line::Read;
+use segment::{NAME, SET_ASIDE, Segment};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::{fs, io};
+
+/// Where the journal lies, and its limits.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Its folder; it is created when it does not exist.
+    pub folder: PathBuf,
+    /// With so many bytes waiting for the database no new request is let in.
+    pub most_bytes: u64,
+    /// What rows survive.
+    pub durability: Durability,
+}
+
+/// The journal cannot be kept.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the journal in {folder} cannot be written ({source}): give this user read and write permission on that folder and free space on its disk, or set database.data_dir to another one"
+)]
+pub struct JournalError {
+    folder: PathBuf,
+    source: io::Error,
+}
+
+/// What waits for the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Depth {
+    /// Rows.
+    pub rows: usize,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+/// The journal of this process. Clones share it.
+#[derive(Clone)]
+pub struct Journal(Arc<Inner>);
+
+/// Rows on their way to the database.
+pub struct Taken {
+    segment: Arc<Segment>,
+    read: Read,
+}
+
+impl Taken {
+    /// The rows.
+    pub fn rows(&self) -> &[UsageRow] {
+        &self.read.rows
+    }
+}
+
+impl Journal {
+    /// Opens the journal with an empty file of this process's own. What others have left in its folder
+    /// is taken over by [`Journal::adopt`].
+    ///
+    /// # Errors
+    /// When its folder cannot be written.
+    pub fn open(options: Options) -> Result<Journal, JournalError> {
+        let folder = options.folder.clone();
+        let inner = Inner::open(options).map_err(|source| JournalError { folder, source })?;
+        Ok(Journal(inner))
+    }
+
+    /// Appends a row. When it returns, the row survives the death of this process; the last bytes of
+    /// its answer may go when [`Written`] resolves.
+    pub fn append(&self, row: &UsageRow) -> Written {
+        let frame = line::write(row);
+        let mut files = self.0.files();
+        match self.0.append(&mut files, &frame) {
+            Ok(()) => {
+                let place = files.place;
+                drop(files);
+                self.0.syncing.as_ref().map_or_else(Written::default, |syncing| syncing.wait(place))
+            }
+            Err(error) => {
+                // The answer has its last bytes all the same: its row waits here for either disk.
+                files.unwritten.push(row.clone());
+                self.0.rows.fetch_add(1, Ordering::AcqRel);
+                drop(files);
+                self.0.fails(&error);
+                Written::default()
+            }
+        }
+    }
+
+    /// What waits for the database.
+    pub fn depth(&self) -> Depth {
+        Depth { rows: self.0.rows.load(Ordering::Acquire), bytes: self.0.bytes.load(Ordering::Acquire) }
+    }
+
+    /// Whether no new request may be let in: too much waits, or nothing can be written.
+    pub fn is_full(&self) -> bool {
+        self.is_failing() || self.depth().bytes >= self.0.options.most_bytes
+    }
+
+    /// Whether nothing can be written.
+    pub fn is_failing(&self) -> bool {
+        self.0.failing.load(Ordering::Acquire)
+    }
+
+    /// Files in its folder in which something could not be read.
+    pub fn set_aside(&self) -> usize {
+        self.0.set_aside.load(Ordering::Acquire)
+    }
+
+    /// Takes over the files of processes that are gone. Blocks.
+    pub fn adopt(&self) {
+        let entries = match fs::read_dir(&self.0.options.folder) {
+            Ok(entries) => entries,
+            Err(error) => return log::error!("the journal's folder cannot be read: {error}"),
+        };
+        let mut set_aside = 0;
+        for path in entries.flatten().map(|entry| entry.path()) {
+            match path.extension().and_then(|extension| extension.to_str()) {
+                Some(NAME) => self.0.take_over(path),
+                Some(SET_ASIDE) => set_aside += 1,
+                _ => {}
+            }
+        }
+        self.0.set_aside.store(set_aside, Ordering::Release);
+    }
+
+    /// The next rows for the database, at most `most`; `None`: it has them all. One caller at a time;
+    /// the same rows come again unless they are [`Journal::done`]. Blocks.
+    pub fn take(&self, most: usize) -> Option<Taken> {
+        loop {
+            let segment = self.0.files().unread()?;
+            let read = segment.read(most);
+            let taken = Taken { segment, read };
+            if !taken.read.rows.is_empty() {
+                return Some(taken);
+            }
+            self.done(taken);
+        }
+    }
+
+    /// The database has these rows. Blocks.
+    pub fn done(&self, taken: Taken) {
+        let Taken { segment, read } = taken;
+        segment.done(&read);
+        let mut files = self.0.files();
+        // What a damaged stretch held will never come.
+        let lost = if segment.unread() == 0 { segment.rows() } else { 0 };
+        self.0.lower(read.frames as u64 + lost, read.length as u64);
+        if segment.unread() == 0 {
+            self.0.end(&mut files, &segment);
+        }
+    }
+
+    /// Tries again what could not be written. Blocks.
+    pub fn mend(&self) {
+        if !self.is_failing() {
+            return;
+        }
+        let mut files = self.0.files();
+        while let Some(row) = files.unwritten.first() {
+            let frame = line::write(row);
+            if self.0.append(&mut files, &frame).is_err() {
+                return;
+            }
+            files.unwritten.remove(0);
+            self.0.lower(1, 0);
+        }
+        if self.0.can_append(&mut files) {
+            self.0.failing.store(false, Ordering::Release);
+            log::info!("the journal can be written again");
+        }
+    }
+
+    /// At most `most` of the rows that could not be written, which the database may take directly.
+    pub fn unwritten(&self, most: usize) -> Vec<UsageRow> {
+        self.0.files().unwritten.iter().take(most).cloned().collect()
+    }
+
+    /// The database has the first `count` of the rows that could not be written.
+    pub fn forget(&self, count: usize) {
+        let mut files = self.0.files();
+        let count = count.min(files.unwritten.len());
+        files.unwritten.drain(..count);
+        self.0.lower(count as u64, 0);
+    }
+}
+
+#[cfg(test)]
+mod tests;
