@@ -8,6 +8,7 @@ pub mod hardening;
 mod live;
 pub mod logging;
 mod operator;
+mod options;
 mod password;
 mod replicas;
 mod stop;
@@ -18,33 +19,31 @@ pub use error::StartError;
 pub use password::{NewPassword, generate as new_password};
 pub use stop::Stop;
 
+use options::{access, catalog_options, data_options, journal_options, pool_options, shaping};
+
 use crate::admin_plane;
-use crate::catalog::{CatalogHandle, CatalogOptions};
+use crate::catalog::CatalogHandle;
 use crate::config::Settings;
 use crate::config::database::{Database, DatabaseUrl};
 use crate::config::exposed;
 use crate::config::host::Host;
 use crate::config::openrouter::OpenRouter;
-use crate::credentials::{AdminAsClient, AdminPassword};
-use crate::data_plane::{self, access::Access, shaping::Shaping};
+use crate::credentials::AdminAsClient;
+use crate::data_plane;
 use crate::domain::ids::RequestIds;
 use crate::domain::key::NewKey;
 use crate::domain::published::Published;
 use crate::domain::replicas::Replicas;
 use crate::domain::secret::Secret;
 use crate::domain::time::Clock;
-use crate::keypool::{self, FreeLimits, KeyPoolHandle, PoolOptions};
+use crate::keypool::KeyPoolHandle;
 use crate::listener::{self, Deadlines};
 use crate::metrics::Metrics;
 use crate::replicas::{News, ReplicasHandle};
-use crate::shape::alias::Aliases;
-use crate::shape::free_rule::FreeRule;
-use crate::shape::rules::Rules;
-use crate::shape::tokens;
 use crate::store::{Place, SecretKeySource, Store, StoreError};
 use crate::tokens::TokensHandle;
 use crate::upstream::client::Connection;
-use crate::usage::journal::{self, Journal};
+use crate::usage::journal::Journal;
 use crate::usage::{Completer, UsageHandle};
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
@@ -306,84 +305,6 @@ fn add_configured_keys(keys: &[Secret], store: &Store, clock: &Clock) -> Result<
         }
     }
     Ok(())
-}
-
-fn journal_options(settings: &Settings) -> journal::Options {
-    journal::Options {
-        folder: settings.database.data_dir.join("journal"),
-        most_bytes: settings.usage.journal_max_bytes,
-        durability: settings.usage.durability,
-    }
-}
-
-fn pool_options(settings: &Settings) -> keypool::Options {
-    keypool::Options { pool: choices(settings), look_every: settings.openrouter.key_check_interval }
-}
-
-fn choices(settings: &Settings) -> PoolOptions {
-    let proxy = &settings.proxy;
-    let limits = FreeLimits { daily: proxy.free_daily_limit, minute: proxy.free_minute_limit };
-    PoolOptions { strategy: proxy.load_balance_strategy, limits }
-}
-
-fn catalog_options(openrouter: &OpenRouter) -> CatalogOptions {
-    CatalogOptions {
-        free_suffix: openrouter.free_model_suffix.clone(),
-        update_on_start: openrouter.auto_update_models_on_startup,
-        max_age: openrouter.model_cache_timeout,
-        timeout: openrouter.first_byte_timeout,
-    }
-}
-
-fn data_options(settings: &Settings, deadlines: Deadlines) -> data_plane::Options {
-    let openrouter = &settings.openrouter;
-    let rule = FreeRule { suffix: openrouter.free_model_suffix.clone() };
-    data_plane::Options {
-        free_rule: settings.proxy.free_models_only.then_some(rule),
-        max_body_bytes: settings.server.max_body_bytes,
-        body_timeout: deadlines.body,
-        max_attempts: settings.proxy.max_attempts,
-        early_headers: settings.proxy.early_headers,
-        session_affinity: settings.proxy.session_affinity,
-        queue_timeout: settings.proxy.queue_timeout,
-        first_byte_timeout: openrouter.first_byte_timeout,
-        idle_timeout: openrouter.idle_timeout,
-        request_timeout: openrouter.request_timeout,
-        stream_timeout: openrouter.stream_timeout,
-        auto_max_tokens: settings.proxy.auto_max_tokens,
-    }
-}
-
-fn access(settings: &Settings, admin: &AdminPassword) -> Access {
-    let chosen = &settings.access;
-    let open = chosen.anonymous || chosen.pass_through || chosen.accept_admin_password;
-    if chosen.password.is_none() && !open {
-        log::warn!("no client can come in: set access.password, or access.accept_admin_password to true");
-    }
-    let admin = chosen.accept_admin_password.then(|| admin.clone());
-    let mut access = Access::new(chosen.password.as_ref(), admin);
-    access.pass_through = chosen.pass_through;
-    access.anonymous = chosen.anonymous;
-    access
-}
-
-fn shaping(settings: &Settings) -> Result<Shaping, StartError> {
-    let proxy = &settings.proxy;
-    let mut rules = Rules { cache_control: proxy.cache_control, ..Rules::default() };
-    for rule in &proxy.model_provider_mapping {
-        rules.providers.add(&rule.pattern, rule.providers.clone());
-    }
-    let entries = proxy.model_aliases.iter().map(|alias| (alias.name.clone(), alias.models.clone()));
-    let aliases = Aliases::new(entries).map_err(StartError::Aliases)?;
-    if proxy.auto_max_tokens {
-        warm_up();
-    }
-    Ok(Shaping::new(rules, aliases))
-}
-
-/// Loading the tokenizer takes longer than a client should wait for its first count.
-fn warm_up() {
-    std::thread::spawn(tokens::warm_up);
 }
 
 fn data_server(
