@@ -20,6 +20,7 @@ pub mod keypool;
 pub mod ledger;
 pub mod listener;
 pub mod metrics;
+pub mod replicas;
 pub mod shape;
 pub mod simulator;
 pub mod store;

@@ -11,6 +11,7 @@ pub mod door;
 mod events;
 mod fields;
 mod guard;
+mod instances;
 mod keys;
 mod keys_bulk;
 mod log_filter;
@@ -41,6 +42,7 @@ use crate::domain::time::{Clock, Timestamp};
 use crate::keypool::KeyPoolHandle;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
+use crate::replicas::ReplicasHandle;
 use crate::tokens::TokensHandle;
 use crate::usage::UsageHandle;
 use actix_files::Files;
@@ -76,6 +78,8 @@ pub struct Plane {
     pub metrics: Metrics,
     /// How many requests of clients are being served.
     pub requests_in_flight: Arc<dyn Fn() -> usize + Send + Sync>,
+    /// The processes on this database.
+    pub instances: ReplicasHandle,
     /// The time.
     pub clock: Clock,
     /// When the program started.

@@ -5,7 +5,8 @@ use super::fields::Field;
 use super::guard::guard;
 use super::problem::Problem;
 use super::{
-    accounts, events, keys, metrics, models, openapi, overview, session, settings, status, tokens, usage,
+    accounts, events, instances, keys, metrics, models, openapi, overview, session, settings, status, tokens,
+    usage,
 };
 use actix_web::dev::HttpServiceFactory;
 use actix_web::http::Method;
@@ -138,6 +139,7 @@ pub fn table() -> Vec<Route> {
         overview::routes(),
         keys::routes(),
         accounts::routes(),
+        instances::routes(),
         models::routes(),
         tokens::routes(),
         usage::routes(),

@@ -69,7 +69,7 @@ async fn logout(request: HttpRequest, plane: Data<Plane>) -> Result<HttpResponse
     let pass = request.extensions().get::<Pass>().copied();
     let mut response = HttpResponse::NoContent().finish();
     if let Some(Pass::Session(digest, _)) = pass {
-        plane.door.sign_out(&digest);
+        plane.door.sign_out(&digest).await;
         set(&mut response, &cookie(&plane, String::new()).max_age(CookieTime::ZERO).finish())?;
     }
     Ok(response)

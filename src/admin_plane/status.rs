@@ -2,6 +2,7 @@
 
 use super::Plane;
 use super::banners::{self, Banner};
+use super::instances::{self, Replica};
 use super::pages::json;
 use super::routes::Route;
 use crate::domain::time::Timestamp;
@@ -45,6 +46,8 @@ struct Status {
     /// Whether the database is away, no row can be kept, or a part of the program has died.
     degraded: bool,
     actors: Actors,
+    /// The processes on this database that were heard of lately, this one included.
+    instances: Vec<Replica>,
     /// Usage rows that have not reached the database yet.
     usage_rows_waiting: usize,
     journal: Journal,
@@ -134,6 +137,7 @@ async fn status(request: HttpRequest, plane: Data<Plane>) -> HttpResponse {
             || plane.usage.is_full()
             || !(actors.key_pool && actors.model_catalog && actors.token_book && actors.usage_sink),
         actors,
+        instances: instances::all(&plane),
         usage_rows_waiting: depth.rows,
         journal: Journal {
             rows: depth.rows,

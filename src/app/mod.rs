@@ -8,7 +8,9 @@ pub mod hardening;
 mod live;
 pub mod logging;
 mod operator;
+mod options;
 mod password;
+mod replicas;
 mod stop;
 mod time;
 
@@ -17,32 +19,31 @@ pub use error::StartError;
 pub use password::{NewPassword, generate as new_password};
 pub use stop::Stop;
 
+use options::{access, catalog_options, data_options, journal_options, pool_options, shaping};
+
 use crate::admin_plane;
-use crate::catalog::{CatalogHandle, CatalogOptions};
+use crate::catalog::CatalogHandle;
 use crate::config::Settings;
 use crate::config::database::{Database, DatabaseUrl};
 use crate::config::exposed;
 use crate::config::host::Host;
 use crate::config::openrouter::OpenRouter;
-use crate::credentials::{AdminAsClient, AdminPassword};
-use crate::data_plane::{self, access::Access, shaping::Shaping};
+use crate::credentials::AdminAsClient;
+use crate::data_plane;
 use crate::domain::ids::RequestIds;
 use crate::domain::key::NewKey;
 use crate::domain::published::Published;
 use crate::domain::replicas::Replicas;
 use crate::domain::secret::Secret;
 use crate::domain::time::Clock;
-use crate::keypool::{self, FreeLimits, KeyPoolHandle, PoolOptions};
+use crate::keypool::KeyPoolHandle;
 use crate::listener::{self, Deadlines};
 use crate::metrics::Metrics;
-use crate::shape::alias::Aliases;
-use crate::shape::free_rule::FreeRule;
-use crate::shape::rules::Rules;
-use crate::shape::tokens;
+use crate::replicas::{News, ReplicasHandle};
 use crate::store::{Place, SecretKeySource, Store, StoreError};
 use crate::tokens::TokensHandle;
 use crate::upstream::client::Connection;
-use crate::usage::journal::{self, Journal};
+use crate::usage::journal::Journal;
 use crate::usage::{Completer, UsageHandle};
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
@@ -66,6 +67,9 @@ pub struct App {
     data_server: Server,
     admin_server: Server,
     shared: Arc<data_plane::Shared>,
+    instances: ReplicasHandle,
+    /// Heard as long as the program runs.
+    _news: News,
     new_password: Option<NewPassword>,
 }
 
@@ -120,7 +124,9 @@ impl App {
         let mut access = access(settings, &password);
         access.tokens = Some(tokens.clone());
         access.admin_uses = Some(admin_uses.clone());
-        password::watch(password.clone(), store.clone());
+        let password_news = password::watch(password.clone(), store.clone());
+        let addresses = (data_address, admin_address);
+        let instances = replicas::join(&store, addresses, replicas.clone(), clock.clone())?;
         let days = settings.usage.retention_days;
         let mut usage = UsageHandle::start(store.clone(), journal, days, metrics.clone(), clock.clone());
         if let Some(wait) = settings.usage.complete_cancelled {
@@ -153,16 +159,39 @@ impl App {
             tls: None,
             clock: clock.clone(),
         };
-        let parts =
-            operator::Parts { password, store, pool, catalog, tokens, admin_uses, usage, metrics, clock };
+        let told = store.clone();
+        let parts = operator::Parts {
+            password,
+            store,
+            pool: pool.clone(),
+            catalog: catalog.clone(),
+            tokens: tokens.clone(),
+            admin_uses,
+            usage,
+            metrics,
+            instances: instances.clone(),
+            clock,
+        };
         let live = live::settings(settings, &shared, deadlines);
         let admin = operator::plane(settings, data_address, Arc::clone(&shared), live, parts);
+        let news = replicas::listen(
+            &told,
+            replicas::Keepers {
+                pool,
+                catalog,
+                tokens,
+                password: password_news,
+                door: Arc::clone(&admin.door),
+            },
+        );
         Ok(App {
             data_address,
             admin_address,
             data_server: data_server(data_listener, data_listening, Arc::clone(&shared), connection)?,
             admin_server: admin_server(admin_listener, admin_listening, admin)?,
             shared,
+            instances,
+            _news: news,
             new_password,
         })
     }
@@ -198,6 +227,7 @@ impl App {
         actix_web::rt::spawn(self.admin_server);
         let ended = stop::wait(&stop, &self.shared).await;
         self.shared.gate.drain();
+        self.instances.drain();
         log::info!("stopping: {} requests are being served", self.shared.gate.inside());
         stop::drain(&stop, &self.shared, serving, data, shutdown_timeout).await;
         // What is not stored by then waits in the journal for the next start.
@@ -206,6 +236,7 @@ impl App {
         }
         self.shared.tokens.shut_down().await;
         self.shared.pool.shut_down().await;
+        self.instances.leave().await;
         admin.stop(false).await;
         ended
     }
@@ -243,15 +274,20 @@ pub fn connection(openrouter: &OpenRouter) -> Result<Connection, StartError> {
     Ok(connection)
 }
 
+/// Where the database with this URL is.
+pub fn place(url: &DatabaseUrl) -> Place {
+    match url {
+        DatabaseUrl::Sqlite(path) => Place::Sqlite(path.clone()),
+        DatabaseUrl::Postgres(url) => Place::Postgres(url.secret().clone()),
+    }
+}
+
 /// Opens the database that the configuration names; creates it if it does not exist.
 ///
 /// # Errors
 /// Those of [`Store::open`].
 pub fn open_store(database: &Database) -> Result<Store, StoreError> {
-    let place = match &database.url {
-        DatabaseUrl::Sqlite(path) => Place::Sqlite(path.clone()),
-        DatabaseUrl::Postgres(url) => Place::Postgres(url.secret().clone()),
-    };
+    let place = place(&database.url);
     let secret_key = match &database.secret_key {
         Some(text) => SecretKeySource::Given(text.clone()),
         None => SecretKeySource::File(database.data_dir.join("secret.key")),
@@ -269,84 +305,6 @@ fn add_configured_keys(keys: &[Secret], store: &Store, clock: &Clock) -> Result<
         }
     }
     Ok(())
-}
-
-fn journal_options(settings: &Settings) -> journal::Options {
-    journal::Options {
-        folder: settings.database.data_dir.join("journal"),
-        most_bytes: settings.usage.journal_max_bytes,
-        durability: settings.usage.durability,
-    }
-}
-
-fn pool_options(settings: &Settings) -> keypool::Options {
-    keypool::Options { pool: choices(settings), look_every: settings.openrouter.key_check_interval }
-}
-
-fn choices(settings: &Settings) -> PoolOptions {
-    let proxy = &settings.proxy;
-    let limits = FreeLimits { daily: proxy.free_daily_limit, minute: proxy.free_minute_limit };
-    PoolOptions { strategy: proxy.load_balance_strategy, limits }
-}
-
-fn catalog_options(openrouter: &OpenRouter) -> CatalogOptions {
-    CatalogOptions {
-        free_suffix: openrouter.free_model_suffix.clone(),
-        update_on_start: openrouter.auto_update_models_on_startup,
-        max_age: openrouter.model_cache_timeout,
-        timeout: openrouter.first_byte_timeout,
-    }
-}
-
-fn data_options(settings: &Settings, deadlines: Deadlines) -> data_plane::Options {
-    let openrouter = &settings.openrouter;
-    let rule = FreeRule { suffix: openrouter.free_model_suffix.clone() };
-    data_plane::Options {
-        free_rule: settings.proxy.free_models_only.then_some(rule),
-        max_body_bytes: settings.server.max_body_bytes,
-        body_timeout: deadlines.body,
-        max_attempts: settings.proxy.max_attempts,
-        early_headers: settings.proxy.early_headers,
-        session_affinity: settings.proxy.session_affinity,
-        queue_timeout: settings.proxy.queue_timeout,
-        first_byte_timeout: openrouter.first_byte_timeout,
-        idle_timeout: openrouter.idle_timeout,
-        request_timeout: openrouter.request_timeout,
-        stream_timeout: openrouter.stream_timeout,
-        auto_max_tokens: settings.proxy.auto_max_tokens,
-    }
-}
-
-fn access(settings: &Settings, admin: &AdminPassword) -> Access {
-    let chosen = &settings.access;
-    let open = chosen.anonymous || chosen.pass_through || chosen.accept_admin_password;
-    if chosen.password.is_none() && !open {
-        log::warn!("no client can come in: set access.password, or access.accept_admin_password to true");
-    }
-    let admin = chosen.accept_admin_password.then(|| admin.clone());
-    let mut access = Access::new(chosen.password.as_ref(), admin);
-    access.pass_through = chosen.pass_through;
-    access.anonymous = chosen.anonymous;
-    access
-}
-
-fn shaping(settings: &Settings) -> Result<Shaping, StartError> {
-    let proxy = &settings.proxy;
-    let mut rules = Rules { cache_control: proxy.cache_control, ..Rules::default() };
-    for rule in &proxy.model_provider_mapping {
-        rules.providers.add(&rule.pattern, rule.providers.clone());
-    }
-    let entries = proxy.model_aliases.iter().map(|alias| (alias.name.clone(), alias.models.clone()));
-    let aliases = Aliases::new(entries).map_err(StartError::Aliases)?;
-    if proxy.auto_max_tokens {
-        warm_up();
-    }
-    Ok(Shaping::new(rules, aliases))
-}
-
-/// Loading the tokenizer takes longer than a client should wait for its first count.
-fn warm_up() {
-    std::thread::spawn(tokens::warm_up);
 }
 
 fn data_server(

@@ -10,6 +10,7 @@ use crate::domain::time::Clock;
 use crate::keypool::KeyPoolHandle;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
+use crate::replicas::ReplicasHandle;
 use crate::store::Store;
 use crate::tokens::TokensHandle;
 use crate::usage::UsageHandle;
@@ -27,6 +28,7 @@ pub(super) struct Parts {
     pub admin_uses: AdminAsClient,
     pub usage: UsageHandle,
     pub metrics: Metrics,
+    pub instances: ReplicasHandle,
     pub clock: Clock,
 }
 
@@ -40,10 +42,15 @@ pub(super) fn plane(
 ) -> Plane {
     let admin = &settings.admin;
     let hosts = Hosts::new(admin.host.clone(), admin.public_origin.clone());
-    let Parts { password, store, pool, catalog, tokens, admin_uses, usage, metrics, clock } = parts;
+    let Parts { password, store, pool, catalog, tokens, admin_uses, usage, metrics, instances, clock } =
+        parts;
+    let ledger = Ledger::new(store, metrics.clone(), clock.clone());
+    let door = Arc::new(Door::new(password, hosts, ledger.clone(), clock.clone()));
+    Door::keep(&door);
     Plane {
-        door: Arc::new(Door::new(password, hosts, clock.clone())),
-        ledger: Ledger::new(store, metrics.clone(), clock.clone()),
+        door,
+        ledger,
+        instances,
         pool,
         catalog,
         tokens,

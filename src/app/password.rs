@@ -5,7 +5,9 @@ use crate::credentials::AdminPassword;
 use crate::domain::secret::Secret;
 use crate::store::Store;
 use openssl::rand::rand_bytes;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Notify;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 use zeroize::Zeroizing;
@@ -27,7 +29,7 @@ pub fn find(
     store: &Store,
 ) -> Result<(AdminPassword, Option<NewPassword>), StartError> {
     if let Some(given) = given {
-        return Ok((AdminPassword::given(given), None));
+        return Ok((AdminPassword::given(given).marked(store.given_password_mark(given)?), None));
     }
     if !store.admin_password_is_set()? {
         let text = generate()?;
@@ -56,11 +58,17 @@ pub fn generate() -> Result<NewPassword, StartError> {
     Ok(Zeroizing::new(bytes.iter().map(letter).collect()))
 }
 
-/// Takes over a password that another process has set, from now on. Must run inside an actix system.
-pub fn watch(password: AdminPassword, store: Store) {
+/// Takes over a password that another process has set, from now on; what is returned has it look at
+/// once. Must run inside an actix system.
+pub fn watch(password: AdminPassword, store: Store) -> Arc<Notify> {
+    let soon = Arc::new(Notify::new());
+    let woken = Arc::clone(&soon);
     actix_web::rt::spawn(async move {
         loop {
-            sleep(WATCH).await;
+            tokio::select! {
+                () = sleep(WATCH) => {}
+                () = woken.notified() => {}
+            }
             let store = store.clone();
             // A database that is away says nothing about the password.
             if let Ok(Ok(Some(hash))) = spawn_blocking(move || store.admin_password_hash()).await
@@ -70,4 +78,5 @@ pub fn watch(password: AdminPassword, store: Store) {
             }
         }
     });
+    soon
 }

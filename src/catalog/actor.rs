@@ -6,7 +6,7 @@ use super::listing;
 use crate::domain::model::{Catalog, ListKind, Model};
 use crate::domain::published::Published;
 use crate::domain::time::{Clock, Timestamp};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::upstream::client::{Client, Connection};
 use crate::upstream::fault::TransportFault;
 use crate::upstream::look::Look;
@@ -22,8 +22,12 @@ const LIST_LIMIT: usize = 16 * 1024 * 1024;
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LONGEST_RETRY: Duration = Duration::from_secs(60);
 
-/// How often it is looked what the operator chose through another process.
-const CHOICES: Duration = Duration::from_secs(2);
+/// How often it is looked what other processes fetched, and what the operator chose there.
+const LOOK: Duration = Duration::from_secs(1);
+/// Of several processes whose lists grow old together one fetches a little earlier than the others:
+/// each waits up to this part of the time longer, but no more than so long.
+const SPREAD: u32 = 20;
+const WIDEST_SPREAD: Duration = Duration::from_secs(60);
 
 /// The actor.
 pub struct ModelCatalog {
@@ -36,7 +40,11 @@ pub struct ModelCatalog {
     kept: Kept,
     retry: Duration,
     next: Option<SpawnHandle>,
-    reading: bool,
+    /// Of the stored lists the youngest that was looked at.
+    looked_at: Option<Timestamp>,
+    looking: bool,
+    /// How often the operator chose something here.
+    choices: u64,
 }
 
 /// What the catalog is made of.
@@ -47,6 +55,28 @@ pub struct Kept {
     pub embeddings: Vec<Arc<Model>>,
     /// Ids of models that the operator does not want used, listed or not.
     pub disabled: HashSet<String>,
+}
+
+/// What is stored may have been changed by another process.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Edited;
+
+/// The lists have grown old.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Due;
+
+/// What other processes left: what the operator does not want used, and lists younger than ours.
+struct Shared {
+    disabled: HashSet<String>,
+    lists: Option<Lists>,
+}
+
+struct Lists {
+    fetched_at: Timestamp,
+    chat: String,
+    embeddings: String,
 }
 
 /// Fetches the lists now.
@@ -77,6 +107,7 @@ impl ModelCatalog {
         catalog: Published<Catalog>,
         kept: Kept,
     ) -> ModelCatalog {
+        let looked_at = catalog.get().fetched_at;
         ModelCatalog {
             store,
             connection,
@@ -87,7 +118,9 @@ impl ModelCatalog {
             kept,
             retry: FIRST_RETRY,
             next: None,
-            reading: false,
+            looked_at,
+            looking: false,
+            choices: 0,
         }
     }
 
@@ -95,7 +128,15 @@ impl ModelCatalog {
         if let Some(planned) = self.next.take() {
             context.cancel_future(planned);
         }
-        self.next = Some(context.run_later(after, |_, context| context.notify(Refresh)));
+        self.next = Some(context.run_later(after, |_, context| context.notify(Due)));
+    }
+
+    /// Fetches when lists of this moment have grown old.
+    fn schedule_next(&mut self, context: &mut Context<ModelCatalog>, fetched_at: Timestamp) {
+        let widest = (self.options.max_age / SPREAD).min(WIDEST_SPREAD);
+        let spread = widest.mul_f64(fastrand::f64());
+        let left = self.options.max_age.saturating_sub(self.clock.now().since(fetched_at));
+        self.schedule(context, left + spread);
     }
 
     fn publish(&self, fetched_at: Option<Timestamp>) {
@@ -103,24 +144,52 @@ impl ModelCatalog {
         self.catalog.publish(listing::joined(chat, embeddings, disabled, fetched_at));
     }
 
-    /// Takes over what was chosen elsewhere: another process may work on the same database.
-    fn read_choices(&mut self, context: &mut Context<ModelCatalog>) {
-        // One at a time: a database that hangs must not gather threads that wait for it.
-        if std::mem::replace(&mut self.reading, true) {
-            return;
+    /// Takes over what other processes on the same database left there.
+    fn look(&mut self, context: &mut Context<ModelCatalog>) {
+        if !self.looking {
+            let looking = self.looking();
+            context.spawn(looking);
         }
-        let store = self.store.clone();
-        let reading = spawn_blocking(move || store.disabled_models());
-        context.spawn(reading.into_actor(self).map(|read, actor, _| {
-            actor.reading = false;
-            // A database that is away says nothing about what was chosen.
-            let Ok(Ok(disabled)) = read else { return };
-            let disabled: HashSet<String> = disabled.into_iter().collect();
-            if disabled != actor.kept.disabled {
-                actor.kept.disabled = disabled;
+    }
+
+    fn looking(&mut self) -> ResponseActFuture<ModelCatalog, ()> {
+        self.looking = true;
+        let (store, known, choices) = (self.store.clone(), self.looked_at, self.choices);
+        let reading = spawn_blocking(move || read_shared(&store, known));
+        Box::pin(reading.into_actor(self).map(move |read, actor, context| {
+            actor.looking = false;
+            // A database that is away says nothing about what is there.
+            let Ok(Ok(shared)) = read else { return };
+            // What was chosen here meanwhile is younger.
+            let chosen = choices == actor.choices && shared.disabled != actor.kept.disabled;
+            if chosen {
+                actor.kept.disabled = shared.disabled;
+            }
+            let taken = shared.lists.is_some_and(|lists| actor.take_in(&lists, context));
+            if chosen && !taken {
                 actor.publish(actor.catalog.get().fetched_at);
             }
-        }));
+        }))
+    }
+
+    /// Takes lists over that another process has fetched; whether that was possible.
+    fn take_in(&mut self, lists: &Lists, context: &mut Context<ModelCatalog>) -> bool {
+        // What we fetched ourselves meanwhile may be younger.
+        if self.looked_at.is_some_and(|known| known >= lists.fetched_at) {
+            return false;
+        }
+        self.looked_at = Some(lists.fetched_at);
+        let suffix = &self.options.free_suffix;
+        let Ok(chat) = listing::read(lists.chat.as_bytes(), suffix) else { return false };
+        if let Ok(embeddings) = listing::read(lists.embeddings.as_bytes(), suffix) {
+            self.kept.embeddings = embeddings;
+        }
+        self.kept.chat = chat;
+        self.publish(Some(lists.fetched_at));
+        log::info!("{} models on offer, as another process has fetched them", self.catalog.get().all().len());
+        self.retry = FIRST_RETRY;
+        self.schedule_next(context, lists.fetched_at);
+        true
     }
 
     /// Takes a fetched listing over, or keeps the one there is.
@@ -163,10 +232,12 @@ impl ModelCatalog {
         let refreshed = Refreshed { models: catalog.all().len(), free: catalog.free().count(), change };
         log::info!("{} models on offer, {} of them free", refreshed.models, refreshed.free);
         self.retry = FIRST_RETRY;
-        self.schedule(context, self.options.max_age);
+        self.looked_at = Some(now);
+        self.schedule_next(context, now);
         let store = self.store.clone();
         let writing = spawn_blocking(move || {
-            stored.iter().try_for_each(|(kind, body)| store.save_listing(kind.name(), body, now))
+            // The chat list last: by its time others see that there is something new.
+            stored.iter().rev().try_for_each(|(kind, body)| store.save_listing(kind.name(), body, now))
         });
         context.spawn(writing.into_actor(self).map(|written, _, _| {
             if let Ok(Err(error)) = written {
@@ -175,6 +246,23 @@ impl ModelCatalog {
         }));
         Ok(refreshed)
     }
+}
+
+fn read_shared(store: &Store, known: Option<Timestamp>) -> Result<Shared, StoreError> {
+    let disabled = store.disabled_models()?.into_iter().collect();
+    let stored_at = store.listing_time(ListKind::Chat.name())?;
+    let mut lists = None;
+    if stored_at > known
+        && let Some(chat) = store.load_listing(ListKind::Chat.name())?
+    {
+        let embeddings = store.load_listing(ListKind::Embeddings.name())?;
+        lists = Some(Lists {
+            fetched_at: chat.fetched_at,
+            chat: chat.body,
+            embeddings: embeddings.map(|listing| listing.body).unwrap_or_default(),
+        });
+    }
+    Ok(Shared { disabled, lists })
 }
 
 async fn fetch(client: Client, timeout: Duration) -> Result<Fetched, String> {
@@ -210,12 +298,13 @@ impl Actor for ModelCatalog {
     fn started(&mut self, context: &mut Context<ModelCatalog>) {
         self.client = Some(self.connection.client());
         let age = self.catalog.get().fetched_at.map(|at| self.clock.now().since(at));
-        let wait = match age {
-            Some(age) if !self.options.update_on_start => self.options.max_age.saturating_sub(age),
-            _ => Duration::ZERO,
-        };
-        self.schedule(context, wait);
-        context.run_interval(CHOICES, ModelCatalog::read_choices);
+        match age {
+            Some(age) if !self.options.update_on_start => {
+                self.schedule(context, self.options.max_age.saturating_sub(age));
+            }
+            _ => context.notify(Refresh),
+        }
+        context.run_interval(LOOK, ModelCatalog::look);
     }
 }
 
@@ -231,6 +320,29 @@ impl Handler<Refresh> for ModelCatalog {
     }
 }
 
+impl Handler<Edited> for ModelCatalog {
+    type Result = ();
+
+    fn handle(&mut self, _: Edited, context: &mut Context<ModelCatalog>) {
+        self.look(context);
+    }
+}
+
+impl Handler<Due> for ModelCatalog {
+    type Result = ();
+
+    /// Another process may have fetched them a moment ago.
+    fn handle(&mut self, _: Due, context: &mut Context<ModelCatalog>) {
+        let before = self.looked_at;
+        let looking = self.looking();
+        context.spawn(looking.map(move |(), actor, context: &mut Context<ModelCatalog>| {
+            if actor.looked_at == before {
+                context.notify(Refresh);
+            }
+        }));
+    }
+}
+
 impl Handler<SetEnabled> for ModelCatalog {
     type Result = ResponseActFuture<ModelCatalog, Result<(), String>>;
 
@@ -243,6 +355,7 @@ impl Handler<SetEnabled> for ModelCatalog {
                 Ok(written) => written.map_err(|error| error.to_string())?,
                 Err(_) => return Err("the work ended early; the log says more".to_owned()),
             }
+            actor.choices += 1;
             if enabled {
                 actor.kept.disabled.remove(&model);
             } else {

@@ -1,6 +1,6 @@
 //! What the rest of the program holds of the ModelCatalog.
 
-use super::actor::{Kept, ModelCatalog, Refresh, SetEnabled};
+use super::actor::{Edited, Kept, ModelCatalog, Refresh, SetEnabled};
 use super::listing::{self, Change};
 use crate::domain::model::{Catalog, ListKind, Model};
 use crate::domain::published::Published;
@@ -76,6 +76,11 @@ impl CatalogHandle {
     /// Fetches the lists now. Errors: what stood in the way; the catalog stays as it was.
     pub async fn refresh(&self) -> Result<Refreshed, String> {
         self.address.send(Refresh).await.unwrap_or_else(|_| Err("the catalog has stopped".to_owned()))
+    }
+
+    /// Says that another process has fetched lists or chosen models, so that they are read again.
+    pub fn edited(&self) {
+        self.address.do_send(Edited);
     }
 
     /// Lets a model be used, or not; this survives refreshes and restarts, and holds when it returns.

@@ -33,6 +33,7 @@ pub fn program() -> clap::Command {
         .subcommand(usage())
         .subcommand(config())
         .subcommand(secret())
+        .subcommand(super::db::grammar())
         .subcommand(admin())
         .subcommand(clap::Command::new("healthcheck").about("Ask a running server whether it is alive"));
     rows().filter_map(setting_arg).fold(program, clap::Command::arg)

@@ -3,6 +3,7 @@
 
 mod admin;
 mod config;
+mod db;
 mod demo;
 mod healthcheck;
 mod keys;
@@ -90,6 +91,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Keys(keys) => keys::run(keys, &settings),
         Command::Tokens(tokens) => tokens::run(tokens, &settings),
         Command::UsageExport { format, since, until } => usage::export(&settings, format, since, until),
+        Command::Db(db) => db::run(db, &settings),
         Command::ConfigCheck => config::check(&settings),
         Command::ConfigShow => config::show(&settings),
         Command::ConfigSchema => config::schema(),

@@ -79,6 +79,27 @@ impl PostgresUrl {
 }
 
 impl DatabaseUrl {
+    /// The database that `text` names: a path, `sqlite://…` or `postgres://…`.
+    ///
+    /// # Errors
+    /// What is wrong with it, without anything of it that may be secret.
+    pub fn parse(text: &str) -> Result<DatabaseUrl, String> {
+        let (scheme, rest) = match text.split_once(':') {
+            Some((scheme, rest)) if is_scheme(scheme) => (scheme.to_ascii_lowercase(), rest),
+            _ => return sqlite(text),
+        };
+        match scheme.as_str() {
+            "sqlite" => sqlite(rest.strip_prefix("//").unwrap_or(rest)),
+            "postgres" | "postgresql" if rest.starts_with("//") => Ok(DatabaseUrl::Postgres(PostgresUrl {
+                secret: Secret::new(text),
+                shown: masked(&scheme, rest),
+            })),
+            _ => Err(format!(
+                "the scheme {scheme:?} is not supported; give a path, sqlite://path, postgres://… or postgresql://…"
+            )),
+        }
+    }
+
     /// The folder of the data that lies beside the database: that of an SQLite file, else `.`.
     fn folder(&self) -> PathBuf {
         match self {
@@ -108,21 +129,7 @@ impl fmt::Display for DatabaseUrl {
 
 impl Value for DatabaseUrl {
     fn read(given: &Given, kind: &Kind) -> Result<DatabaseUrl, String> {
-        let text = given.one_text(kind)?.trim();
-        let (scheme, rest) = match text.split_once(':') {
-            Some((scheme, rest)) if is_scheme(scheme) => (scheme.to_ascii_lowercase(), rest),
-            _ => return sqlite(text),
-        };
-        match scheme.as_str() {
-            "sqlite" => sqlite(rest.strip_prefix("//").unwrap_or(rest)),
-            "postgres" | "postgresql" if rest.starts_with("//") => Ok(DatabaseUrl::Postgres(PostgresUrl {
-                secret: Secret::new(text),
-                shown: masked(&scheme, rest),
-            })),
-            _ => Err(format!(
-                "the scheme {scheme:?} is not supported; give a path, sqlite://path, postgres://… or postgresql://…"
-            )),
-        }
+        DatabaseUrl::parse(given.one_text(kind)?.trim())
     }
 
     fn show(&self) -> String {

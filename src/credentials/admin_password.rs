@@ -33,6 +33,8 @@ struct Known {
     right: Option<Digest>,
     wrong: VecDeque<Digest>,
     generation: u64,
+    /// See [`AdminPassword::mark`].
+    mark: Digest,
 }
 
 /// What became of a comparison.
@@ -54,22 +56,32 @@ pub struct Busy;
 impl AdminPassword {
     /// A password that is known in clear: given by the configuration.
     pub fn given(password: &Secret) -> AdminPassword {
-        AdminPassword::new(None, Some(password.digest()))
+        AdminPassword::new(None, Some(password.digest()), password.digest())
     }
 
     /// A password of which only the hash is known.
     pub fn stored(hash: PasswordHash) -> AdminPassword {
-        AdminPassword::new(Some(hash), None)
+        let mark = hash.mark();
+        AdminPassword::new(Some(hash), None, mark)
     }
 
     /// A password that is known in clear now, and stored, so that it may be replaced later.
     pub fn generated(password: &Secret, hash: PasswordHash) -> AdminPassword {
-        AdminPassword::new(Some(hash), Some(password.digest()))
+        let mark = hash.mark();
+        AdminPassword::new(Some(hash), Some(password.digest()), mark)
     }
 
-    fn new(hash: Option<PasswordHash>, right: Option<Digest>) -> AdminPassword {
+    /// The same, known to other processes by `mark`.
+    pub fn marked(self, mark: Digest) -> AdminPassword {
+        if let Ok(mut known) = self.0.known.lock() {
+            known.mark = mark;
+        }
+        self
+    }
+
+    fn new(hash: Option<PasswordHash>, right: Option<Digest>, mark: Digest) -> AdminPassword {
         AdminPassword(Arc::new(Inner {
-            known: Mutex::new(Known { hash, right, wrong: VecDeque::new(), generation: 0 }),
+            known: Mutex::new(Known { hash, right, wrong: VecDeque::new(), generation: 0, mark }),
             slots: Semaphore::new(AT_ONCE),
             waiting: Semaphore::new(WAITING),
         }))
@@ -114,8 +126,14 @@ impl AdminPassword {
             return false;
         }
         let generation = known.generation + 1;
-        *known = Known { hash: Some(hash), right: None, wrong: VecDeque::new(), generation };
+        let mark = hash.mark();
+        *known = Known { hash: Some(hash), right: None, wrong: VecDeque::new(), generation, mark };
         true
+    }
+
+    /// What tells this password from another, the same in every process that has it.
+    pub fn mark(&self) -> Digest {
+        self.0.known.lock().map_or_else(|poisoned| poisoned.into_inner().mark, |known| known.mark)
     }
 
     /// Rises with each change of the password.

@@ -75,6 +75,18 @@ impl Digest {
     pub fn hex(&self) -> String {
         self.0.iter().map(|byte| format!("{byte:02x}")).collect()
     }
+
+    /// The digest that [`Digest::hex`] wrote.
+    pub fn from_hex(text: &str) -> Option<Digest> {
+        let mut bytes = [0; 32];
+        if text.len() != 2 * bytes.len() || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return None;
+        }
+        for (number, byte) in bytes.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(text.get(2 * number..2 * number + 2)?, 16).ok()?;
+        }
+        Some(Digest(bytes))
+    }
 }
 
 impl PartialEq for Digest {
@@ -107,5 +119,9 @@ mod tests {
     fn digests_compare() {
         assert_eq!(Secret::new("a").digest(), Digest::of(b"a"));
         assert_ne!(Secret::new("a").digest(), Digest::of(b"b"));
+        assert_eq!(Digest::from_hex(&Digest::of(b"a").hex()), Some(Digest::of(b"a")));
+        for text in ["", "+1", &"z".repeat(64), &"é".repeat(32), &"0".repeat(63)] {
+            assert_eq!(Digest::from_hex(text), None, "{text}");
+        }
     }
 }

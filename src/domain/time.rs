@@ -60,6 +60,12 @@ impl Timestamp {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
+    /// The moment `duration` before this one.
+    pub fn before(self, duration: Duration) -> Timestamp {
+        let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        Timestamp(self.0.saturating_sub(millis))
+    }
+
     /// `2026-11-22T15:04:05.678Z` (RFC 3339, UTC).
     pub fn rfc3339(self) -> String {
         let nanos = i128::from(self.0) * 1_000_000;

@@ -7,6 +7,7 @@
 mod accounts;
 mod error;
 mod keys;
+mod sessions;
 
 pub use error::LedgerError;
 pub use keys::{ExportedKey, KeyChange};

@@ -6,10 +6,9 @@
 use super::Store;
 use super::connection::AnyConnection;
 use super::error::StoreError;
-use super::keys::REVISION_SETTING;
 use super::leases;
+use super::news::{self, Topic};
 use super::schema::{account_days, account_users, accounts, keys};
-use super::settings;
 use super::text::storable;
 use crate::domain::account::{AccountEdit, AccountRecord, AccountUse, Limit};
 use crate::domain::ids::AccountId;
@@ -62,7 +61,7 @@ impl Store {
                 let limit = accounts::minute_limit.eq(limit.map(Limit::number));
                 diesel::update(of_account()).set(limit).execute(connection)?;
             }
-            settings::count_up(connection, REVISION_SETTING)
+            news::tell(connection, Topic::Keys)
         })
     }
 
@@ -100,7 +99,7 @@ impl Store {
             }
             diesel::delete(account_days::table.filter(account_days::account_id.eq(gone.0)))
                 .execute(connection)?;
-            settings::count_up(connection, REVISION_SETTING)
+            news::tell(connection, Topic::Keys)
         })
     }
 }

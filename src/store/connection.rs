@@ -124,6 +124,19 @@ impl Pool {
         transaction(&mut connection, Lock::Alone, work).map_err(|error| explain(&self.place, error))
     }
 
+    /// Whether [`Pool::listen`] hears anything.
+    pub(super) fn can_listen(&self) -> bool {
+        matches!(self.place, Place::Postgres(_))
+    }
+
+    /// Calls `hear` with each word that was said with [`notify`], on a connection of its own, until
+    /// `is_over`; with `None` when words may have been missed. Returns at once for a file.
+    pub(super) fn listen(&self, is_over: impl Fn() -> bool, hear: impl FnMut(Option<&str>)) {
+        if let Place::Postgres(url) = &self.place {
+            postgres::listen(url, is_over, hear);
+        }
+    }
+
     fn checkout(&self) -> Result<r2d2::PooledConnection<Manager>, StoreError> {
         // The manager's errors are our own, so the pool's text is free of secrets.
         self.connections.get().map_err(|error| StoreError::Unavailable {
@@ -174,6 +187,33 @@ pub(super) fn transaction<T>(
     }
 }
 
+/// Runs `work`, which only reads, on one moment of the database, whatever others write meanwhile.
+pub(super) fn snapshot<T>(
+    connection: &mut AnyConnection,
+    work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    match connection {
+        AnyConnection::Sqlite(sqlite) => AnsiTransactionManager::begin_transaction_sql(sqlite, "BEGIN")?,
+        AnyConnection::Postgres(postgres) => AnsiTransactionManager::begin_transaction_sql(
+            postgres,
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        )?,
+    }
+    let outcome = work(connection);
+    // Nothing was written, so there is nothing to lose.
+    let _ = <AnyConnection as Connection>::TransactionManager::rollback_transaction(connection);
+    outcome
+}
+
+/// Copies an SQLite database to a new file; says how many bytes it has.
+pub(super) fn back_up(
+    place: &Place,
+    connection: &mut SqliteConnection,
+    to: &Path,
+) -> Result<u64, StoreError> {
+    sqlite::back_up(connection, to).map_err(|error| explain(place, error))
+}
+
 fn take_lock(connection: &mut AnyConnection, lock: Lock) -> Result<(), DieselError> {
     match connection {
         AnyConnection::Postgres(connection) => postgres::take_lock(connection, lock),
@@ -186,6 +226,14 @@ pub(super) fn time(connection: &mut AnyConnection) -> Result<Option<Timestamp>, 
     match connection {
         AnyConnection::Postgres(connection) => Ok(Some(postgres::time(connection)?)),
         AnyConnection::Sqlite(_) => Ok(None),
+    }
+}
+
+/// Says a word to those who listen, when the transaction is over; a file has no way to say it.
+pub(super) fn notify(connection: &mut AnyConnection, word: &str) -> Result<(), StoreError> {
+    match connection {
+        AnyConnection::Postgres(connection) => Ok(postgres::notify(connection, word)?),
+        AnyConnection::Sqlite(_) => Ok(()),
     }
 }
 
@@ -227,7 +275,7 @@ pub(super) fn explain(place: &Place, error: StoreError) -> StoreError {
 
 /// Makes connections for the pool, with the settings of stack facts 1.4.
 #[derive(Debug)]
-struct Manager(Place);
+pub(super) struct Manager(pub(super) Place);
 
 impl r2d2::ManageConnection for Manager {
     type Connection = AnyConnection;

@@ -13,8 +13,9 @@ pub use error::EarlierError;
 
 use super::connection::{AnyConnection, open_read_only};
 use super::error::StoreError;
+use super::news::{self, Topic};
 use super::schema::{key_days, keys};
-use super::{Store, keys as key_table, settings, usage};
+use super::{Store, keys as key_table, usage};
 use crate::domain::ids::{AccountId, KeyId};
 use crate::domain::time::Timestamp;
 use diesel::connection::SimpleConnection;
@@ -205,7 +206,7 @@ fn bring_past(
             ))
             .execute(connection)?;
     }
-    settings::count_up(connection, key_table::REVISION_SETTING)
+    news::tell(connection, Topic::Keys)
 }
 
 fn bring_usage(

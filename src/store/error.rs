@@ -76,6 +76,53 @@ pub enum StoreError {
         /// The schema version that this program does not know.
         schema: String,
     },
+    /// The database lacks changes of the schema that this version needs.
+    #[error(
+        "database {database} was written by an older version: run `openrouter-proxy db migrate` on it first"
+    )]
+    Older {
+        /// Which database.
+        database: String,
+    },
+    /// There is no database to look at.
+    #[error(
+        "database {database} does not exist yet: the first start creates it, or `openrouter-proxy db migrate`"
+    )]
+    NoDatabase {
+        /// Which database.
+        database: String,
+    },
+    /// A copy would mix with what is there.
+    #[error("database {database} is not empty (table {table} has rows): name one that does not exist yet")]
+    NotEmpty {
+        /// Which database.
+        database: String,
+        /// The first table with rows.
+        table: &'static str,
+    },
+    /// A copy does not hold what its source holds.
+    #[error(
+        "table {table} has not the same rows in the copy: nothing was kept of it; try again, and report it if it stays"
+    )]
+    CopyDiffers {
+        /// The table.
+        table: &'static str,
+    },
+    /// The file for a backup is there already, or cannot be written.
+    #[error(
+        "{path} cannot be written ({reason}): name a file that does not exist yet, in a folder with space and write permission"
+    )]
+    BackupFile {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// Postgres is backed up by its own tool.
+    #[error(
+        "a Postgres database is backed up with pg_dump: run `pg_dump --format=custom --file=FILE` with the same connection; the secret key file belongs to the backup too"
+    )]
+    BackUpElsewhere,
     /// The database server turned us down, or its URL makes no sense.
     #[error("the database server refused: {reason}; check database.url, its user and its password")]
     Refused {
@@ -248,6 +295,11 @@ impl StoreError {
                 | StoreError::Crypto(_)
                 | StoreError::Query(_)
                 | StoreError::Earlier(_)
+                | StoreError::NoDatabase { .. }
+                | StoreError::NotEmpty { .. }
+                | StoreError::CopyDiffers { .. }
+                | StoreError::BackupFile { .. }
+                | StoreError::BackUpElsewhere
         )
     }
 }

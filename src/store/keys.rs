@@ -5,8 +5,8 @@
 use super::Store;
 use super::connection::AnyConnection;
 use super::error::StoreError;
+use super::news::{self, Topic};
 use super::schema::{key_days, keys};
-use super::settings;
 use super::text::storable;
 use super::vaults::Vaults;
 use crate::domain::account::AccountUse;
@@ -17,9 +17,6 @@ use diesel::dsl::max;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Integer};
 use std::collections::BTreeMap;
-
-/// The setting that rises with each edit of the keys.
-pub(super) const REVISION_SETTING: &str = "keys_revision";
 
 /// What to change about a key; `None` leaves it as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,7 +31,7 @@ impl Store {
     /// A number that rises with each edit of the keys, but not with their counts: whoever holds them in
     /// memory reads them again when it has changed.
     pub fn keys_revision(&self) -> Result<i64, StoreError> {
-        self.pool.read(|connection| settings::number(connection, REVISION_SETTING))
+        self.revision(Topic::Keys)
     }
 
     /// Every key with its secret and its counts for `day`, in the order they were added.
@@ -83,7 +80,7 @@ impl Store {
                     ))
                     .execute(connection)?;
             expect_one(id, changed)?;
-            settings::count_up(connection, REVISION_SETTING)
+            news::tell(connection, Topic::Keys)
         })
     }
 
@@ -95,7 +92,7 @@ impl Store {
                     .set(keys::enabled.eq(enabled))
                     .execute(connection)?;
             expect_one(id, changed)?;
-            settings::count_up(connection, REVISION_SETTING)
+            news::tell(connection, Topic::Keys)
         })
     }
 
@@ -107,7 +104,7 @@ impl Store {
                     .set(keys::fault.eq(fault.map(storable)))
                     .execute(connection)?;
             expect_one(id, changed)?;
-            settings::count_up(connection, REVISION_SETTING)
+            news::tell(connection, Topic::Keys)
         })
     }
 
@@ -127,7 +124,7 @@ impl Store {
                     .set(keys::daily_limit.eq(limit.map(i64::from)))
                     .execute(connection)?;
             }
-            settings::count_up(connection, REVISION_SETTING)
+            news::tell(connection, Topic::Keys)
         })
     }
 
@@ -195,7 +192,7 @@ pub(super) fn add(
             keys::created_at.eq(now.millis()),
         ))
         .execute(connection)?;
-    settings::count_up(connection, REVISION_SETTING)?;
+    news::tell(connection, Topic::Keys)?;
     Ok(record)
 }
 

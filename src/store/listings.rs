@@ -3,6 +3,7 @@
 
 use super::Store;
 use super::error::StoreError;
+use super::news::{self, Topic};
 use super::schema::listings;
 use crate::domain::time::Timestamp;
 use diesel::prelude::*;
@@ -30,8 +31,16 @@ impl Store {
             .bind::<BigInt, _>(at.millis())
             .bind::<Text, _>(body)
             .execute(connection)?;
-            Ok(())
+            news::tell(connection, Topic::Listings)
         })
+    }
+
+    /// When the last good list of this name was fetched, if there ever was one.
+    pub fn listing_time(&self, name: &str) -> Result<Option<Timestamp>, StoreError> {
+        let at: Option<i64> = self.pool.read(|connection| {
+            Ok(listings::table.find(name).select(listings::fetched_at).first(connection).optional()?)
+        })?;
+        Ok(at.map(Timestamp::from_millis))
     }
 
     /// The last good list of this name, if there ever was one.
@@ -57,6 +66,8 @@ mod tests {
         store.save_listing("models", "{\"data\":[]}", Timestamp::from_millis(1)).expect("a database");
         store.save_listing("models", "{\"data\":[1]} \n", Timestamp::from_millis(2)).expect("a database");
         store.save_listing("embeddings_models", "{}", Timestamp::from_millis(3)).expect("a database");
+        assert_eq!(store.listing_time("models").expect("a database"), Some(Timestamp::from_millis(2)));
+        assert_eq!(store.listing_time("others").expect("a database"), None);
         drop(store);
         let expected =
             StoredListing { body: "{\"data\":[1]} \n".to_owned(), fetched_at: Timestamp::from_millis(2) };

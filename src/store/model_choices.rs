@@ -3,6 +3,7 @@
 
 use super::Store;
 use super::error::StoreError;
+use super::news::{self, Topic};
 use super::schema::model_choices;
 use super::text::storable;
 use crate::domain::time::Timestamp;
@@ -21,7 +22,7 @@ impl Store {
             .bind::<Bool, _>(enabled)
             .bind::<BigInt, _>(at.millis())
             .execute(connection)?;
-            Ok(())
+            news::tell(connection, Topic::Models)
         })
     }
 

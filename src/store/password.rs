@@ -5,8 +5,10 @@
 
 use super::Store;
 use super::error::StoreError;
+use super::news::{self, Topic};
+use super::sessions;
 use super::settings;
-use crate::domain::secret::Secret;
+use crate::domain::secret::{Digest, Secret};
 use argon2::password_hash::phc::PasswordHash as Phc;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, Version};
@@ -17,6 +19,8 @@ const MEMORY_KIB: u32 = 19_456;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
 const SETTING: &str = "admin_password";
+/// The hash of the password that the configuration gave last: it recognises it, and opens nothing.
+const GIVEN_SETTING: &str = "given_admin_password";
 
 /// A password's argon2id hash, with its salt and costs (a PHC string). Checks a password without
 /// the database.
@@ -39,6 +43,11 @@ impl PasswordHash {
         }
     }
 
+    /// What tells one password from another without telling anything of it: the salt is new each time.
+    pub fn mark(&self) -> Digest {
+        Digest::of(self.0.as_bytes())
+    }
+
     /// Whether this is the hash of `password`.
     pub fn verify(&self, password: &Secret) -> bool {
         // The costs are those that the hash itself names, so older hashes stay valid.
@@ -54,6 +63,21 @@ impl fmt::Debug for PasswordHash {
 }
 
 impl Store {
+    /// The mark of a password that the configuration gave, the same in every process on this database
+    /// that was given the same; sessions of another one end. Takes as long as a check.
+    pub fn given_password_mark(&self, password: &Secret) -> Result<Digest, StoreError> {
+        self.pool.write_alone(|connection| {
+            let known = settings::get(connection, GIVEN_SETTING)?.map(PasswordHash);
+            if let Some(known) = known.filter(|known| known.verify(password)) {
+                return Ok(known.mark());
+            }
+            let hash = PasswordHash::of(password)?;
+            settings::put(connection, GIVEN_SETTING, &hash.0)?;
+            sessions::end_all(connection)?;
+            Ok(hash.mark())
+        })
+    }
+
     /// Whether an admin password was ever set.
     pub fn admin_password_is_set(&self) -> Result<bool, StoreError> {
         self.admin_password_hash().map(|hash| hash.is_some())
@@ -65,10 +89,14 @@ impl Store {
         Ok(text.map(PasswordHash))
     }
 
-    /// Sets the admin password, in place of an earlier one.
+    /// Sets the admin password, in place of an earlier one, and ends every session.
     pub fn set_admin_password(&self, password: &Secret) -> Result<(), StoreError> {
         let hash = PasswordHash::of(password)?;
-        self.pool.write(|connection| settings::put(connection, SETTING, &hash.0))
+        self.pool.write(|connection| {
+            settings::put(connection, SETTING, &hash.0)?;
+            sessions::end_all(connection)?;
+            news::tell(connection, Topic::Password)
+        })
     }
 
     /// Sets the admin password unless one is set; says whether it did. Of several processes that

@@ -8,7 +8,7 @@
 use super::Store;
 use super::connection::AnyConnection;
 use super::error::StoreError;
-use super::keys::REVISION_SETTING;
+use super::news::{self, Topic};
 use super::schema::keys;
 use super::seal::{DataKey, SecretKey, Vault};
 use super::secret_key::{Replacement, SecretKeySource, create};
@@ -129,7 +129,7 @@ fn reseal(
     }
     settings::put(connection, DATA_KEY_SETTING, &data_key.wrap(secret_key)?)?;
     settings::count_up(connection, DATA_KEY_NUMBER_SETTING)?;
-    settings::count_up(connection, REVISION_SETTING)?;
+    news::tell(connection, Topic::Keys)?;
     Ok(rows.len())
 }
 

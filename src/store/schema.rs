@@ -169,6 +169,29 @@ diesel::table! {
 }
 
 diesel::table! {
+    instances (id) {
+        id -> Text,
+        version -> Text,
+        host -> Text,
+        pid -> BigInt,
+        data_address -> Text,
+        admin_address -> Text,
+        started_at -> BigInt,
+        beat_at -> BigInt,
+        draining -> Bool,
+    }
+}
+
+diesel::table! {
+    admin_sessions (cookie) {
+        cookie -> Text,
+        password -> Text,
+        began_at -> BigInt,
+        used_at -> BigInt,
+    }
+}
+
+diesel::table! {
     quota_leases (kind, subject, period) {
         kind -> Text,
         subject -> BigInt,

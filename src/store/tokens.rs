@@ -4,8 +4,8 @@
 
 use super::Store;
 use super::error::StoreError;
+use super::news::{self, Topic};
 use super::schema::{client_token_days, client_tokens};
-use super::settings;
 use super::text::storable;
 use crate::domain::ids::TokenId;
 use crate::domain::secret::Secret;
@@ -18,9 +18,6 @@ use openssl::rand::rand_bytes;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use zeroize::Zeroizing;
-
-/// The setting that rises with each edit of the tokens.
-const REVISION_SETTING: &str = "tokens_revision";
 
 /// A token that was made just now, to be shown once and wiped.
 pub type TokenText = Zeroizing<String>;
@@ -37,8 +34,7 @@ pub struct StoredToken {
 impl Store {
     /// A number that rises with each edit of the tokens, but not with their counts.
     pub fn tokens_revision(&self) -> Result<i64, StoreError> {
-        let text = self.pool.read(|connection| settings::get(connection, REVISION_SETTING))?;
-        Ok(text.and_then(|text| text.parse().ok()).unwrap_or(0))
+        self.revision(Topic::Tokens)
     }
 
     /// Every token, revoked ones too, with its count for `day`, in the order they were issued.
@@ -95,7 +91,7 @@ impl Store {
                     client_tokens::used_total.eq(0_i64),
                 ))
                 .execute(connection)?;
-            settings::count_up(connection, REVISION_SETTING)?;
+            news::tell(connection, Topic::Tokens)?;
             Ok(TokenRecord {
                 id: TokenId(id),
                 hint: secret.hint(),
@@ -129,7 +125,7 @@ impl Store {
                     client_tokens::requests_per_minute.eq(terms.requests_per_minute.map(i64::from)),
                 ))
                 .execute(connection)?;
-            settings::count_up(connection, REVISION_SETTING)
+            news::tell(connection, Topic::Tokens)
         })
     }
 
@@ -144,7 +140,7 @@ impl Store {
             known.ok_or(StoreError::UnknownToken { id })?;
             let of_token = client_tokens::table.find(id.0).filter(client_tokens::revoked_at.is_null());
             diesel::update(of_token).set(client_tokens::revoked_at.eq(now.millis())).execute(connection)?;
-            settings::count_up(connection, REVISION_SETTING)
+            news::tell(connection, Topic::Tokens)
         })
     }
 

@@ -114,6 +114,11 @@ impl TokensHandle {
         Ok(TokensHandle { address, book, store, clock })
     }
 
+    /// Says that another process has changed stored tokens, so that they are read again.
+    pub fn edited_elsewhere(&self) {
+        self.address.do_send(Edited);
+    }
+
     /// The token with this digest, whatever its state; without a message.
     pub fn find(&self, digest: &Digest) -> Option<Known> {
         let token = Arc::clone(self.book.get().by_digest.get(&digest.hex())?);

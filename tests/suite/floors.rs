@@ -41,6 +41,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("usage", TOOLS),
     ("metrics", WORDS),
     ("ledger", &["domain", "metrics", "store"]),
+    ("replicas", &["domain", "store"]),
     ("data_plane", PLANES),
     (
         "admin_plane",
@@ -52,6 +53,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "keypool",
             "ledger",
             "metrics",
+            "replicas",
             "tokens",
             "upstream",
             "usage",
@@ -70,6 +72,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "ledger",
             "listener",
             "metrics",
+            "replicas",
             "shape",
             "store",
             "tokens",

@@ -17,6 +17,7 @@ mod commands;
 mod completion;
 mod cors;
 mod cuts;
+mod database;
 mod drain;
 mod earlier;
 mod early;

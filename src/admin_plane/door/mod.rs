@@ -2,10 +2,12 @@
 //! change only from a page of ours.
 //!
 //! The brains are [`throttle`], [`sessions`] and [`hosts`]; this file holds them together and knows
-//! HTTP. It never keeps a cookie or a password, only digests.
+//! HTTP, [`sharing`] shares sessions with other processes. It never keeps a cookie or a password, only
+//! digests. Wrong credentials are counted by each process for itself.
 
 mod hosts;
 mod sessions;
+mod sharing;
 mod throttle;
 
 pub use hosts::{Hosts, name_of};
@@ -15,11 +17,13 @@ use super::problem::Problem;
 use crate::credentials::{AdminPassword, Judged};
 use crate::domain::secret::Digest;
 use crate::domain::time::Clock;
+use crate::ledger::Ledger;
 use actix_web::HttpRequest;
 use actix_web::http::Method;
 use actix_web::http::header;
 use openssl::rand::rand_bytes;
 use sessions::Sessions;
+use sharing::Sharing;
 use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -36,7 +40,9 @@ pub struct Door {
     password: AdminPassword,
     hosts: Hosts,
     clock: Clock,
+    ledger: Ledger,
     sessions: Mutex<Sessions>,
+    sharing: Sharing,
     throttle: Mutex<Throttle>,
 }
 
@@ -51,8 +57,9 @@ pub enum Pass {
 
 impl Door {
     /// A door that `password` opens, under the names of `hosts`.
-    pub fn new(password: AdminPassword, hosts: Hosts, clock: Clock) -> Door {
-        Door { password, hosts, clock, sessions: Mutex::default(), throttle: Mutex::default() }
+    pub fn new(password: AdminPassword, hosts: Hosts, ledger: Ledger, clock: Clock) -> Door {
+        let (sessions, sharing, throttle) = (Mutex::default(), Sharing::default(), Mutex::default());
+        Door { password, hosts, clock, ledger, sessions, sharing, throttle }
     }
 
     /// The names of this plane.
@@ -92,10 +99,15 @@ impl Door {
             return Err(Problem::new(401, "sign in, or send `Authorization: Bearer <admin password>`"));
         };
         let digest = Digest::of(cookie.value().as_bytes());
-        let (generation, now) = (self.password.generation(), self.clock.elapsed());
-        let Some(left) = self.sessions().enter(&digest, generation, now) else {
-            return Err(Problem::new(401, "this session has ended; sign in again"));
+        let left = match self.enter(&digest) {
+            Some(left) => Some(left),
+            // Another process may know it.
+            None => {
+                self.look_up(digest).await?;
+                self.enter(&digest)
+            }
         };
+        let left = left.ok_or_else(|| Problem::new(401, "this session has ended; sign in again"))?;
         self.check_origin(request)?;
         Ok(Pass::Session(digest, left))
     }
@@ -125,19 +137,19 @@ impl Door {
         self.check_origin(request)?;
         self.compare(request, password).await?;
         let value = random_value().ok_or_else(|| Problem::new(503, "the system gave no random numbers"))?;
-        let (digest, now) = (Digest::of(value.as_bytes()), self.clock.elapsed());
-        let generation = self.password.generation();
-        let mut sessions = self.sessions();
-        sessions.begin(digest, generation, now);
-        let left = sessions.left(&digest, generation, now);
-        drop(sessions);
-        left.map(|left| (value, left))
+        let digest = Digest::of(value.as_bytes());
+        self.sessions().begin(digest, self.password.mark(), self.clock.now());
+        // With the database away the session begins here all the same, and is kept later.
+        let _ = self.share().await;
+        self.left(&digest)
+            .map(|left| (value, left))
             .ok_or_else(|| Problem::new(503, "the password was changed just now; sign in again"))
     }
 
-    /// Ends a session.
-    pub fn sign_out(&self, cookie: &Digest) {
+    /// Ends a session, here at once and elsewhere as soon as the database has it.
+    pub async fn sign_out(&self, cookie: &Digest) {
         self.sessions().end(cookie);
+        let _ = self.share().await;
     }
 
     /// Whether who came in by `pass` would still come in; this does not use the session.
@@ -145,13 +157,21 @@ impl Door {
         let current = self.password.generation();
         match pass {
             Pass::Bearer => generation == current,
-            Pass::Session(cookie, _) => self.sessions().left(cookie, current, self.clock.elapsed()).is_some(),
+            Pass::Session(cookie, _) => self.left(cookie).is_some(),
         }
     }
 
     /// The generation of the password, for [`Door::still_holds`].
     pub fn generation(&self) -> u64 {
         self.password.generation()
+    }
+
+    fn enter(&self, cookie: &Digest) -> Option<Left> {
+        self.sessions().enter(cookie, self.password.mark(), self.clock.now())
+    }
+
+    fn left(&self, cookie: &Digest) -> Option<Left> {
+        self.sessions().left(cookie, self.password.mark(), self.clock.now())
     }
 
     async fn compare(&self, request: &HttpRequest, offered: &[u8]) -> Result<(), Problem> {

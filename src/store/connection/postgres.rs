@@ -12,8 +12,9 @@ use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::r2d2::R2D2Connection;
 use diesel::result::Error as DieselError;
-use diesel::sql_types::BigInt;
+use diesel::sql_types::{BigInt, Text};
 use diesel::{ConnectionError, PgConnection};
+use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// Limits for a server that no longer answers; by default libpq waits for ever (stack facts 1.4).
@@ -33,6 +34,15 @@ const SESSION: &str = "SET statement_timeout = '5s'; SET lock_timeout = '2s'; \
 const TAKE_LOCK: &str = "SELECT pg_advisory_xact_lock(7239450183)";
 const SCHEMA_TIMES: &str = "SET LOCAL statement_timeout = '10min'; SET LOCAL lock_timeout = '1min'";
 
+/// The channel on which replicas tell each other what they changed.
+const LISTEN: &str = "LISTEN openrouter_proxy";
+const NOTIFY: &str = "SELECT pg_notify('openrouter_proxy', $1)";
+/// How often it is looked whether something was said: libpq's own look does not wait.
+const GLANCE: Duration = Duration::from_millis(50);
+/// After a lost connection the next one is tried this soon, doubling up to the longest.
+const FIRST_RETRY: Duration = Duration::from_millis(500);
+const LONGEST_RETRY: Duration = Duration::from_secs(10);
+
 /// Connects, within seconds or not at all.
 pub(super) fn connect(url: &Secret) -> Result<PgConnection, StoreError> {
     let url = with_options(url.expose());
@@ -50,6 +60,57 @@ pub(super) fn ping(connection: &mut PgConnection) -> Result<(), StoreError> {
 pub(super) fn time(connection: &mut PgConnection) -> Result<Timestamp, DieselError> {
     let millis = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)";
     diesel::select(sql::<BigInt>(millis)).get_result(connection).map(Timestamp::from_millis)
+}
+
+/// Says a word to all who listen, when the transaction is over.
+pub(super) fn notify(connection: &mut PgConnection, word: &str) -> Result<(), DieselError> {
+    diesel::sql_query(NOTIFY).bind::<Text, _>(word).execute(connection).map(|_| ())
+}
+
+/// Hears what is said until `is_over`; connects anew as often as it must.
+pub(super) fn listen(url: &Secret, is_over: impl Fn() -> bool, mut hear: impl FnMut(Option<&str>)) {
+    let mut retry = FIRST_RETRY;
+    let mut was_told = false;
+    while !is_over() {
+        match listening(url) {
+            Ok(mut connection) => {
+                (retry, was_told) = (FIRST_RETRY, false);
+                // What was said while nobody listened is not said again.
+                hear(None);
+                hear_all(&mut connection, &is_over, &mut hear);
+            }
+            Err(error) if !was_told => {
+                was_told = true;
+                log::warn!("changes by other replicas are looked for instead of heard of: {error}");
+            }
+            Err(_) => {}
+        }
+        let mut rest = retry;
+        while !rest.is_zero() && !is_over() {
+            std::thread::sleep(GLANCE.min(rest));
+            rest = rest.saturating_sub(GLANCE);
+        }
+        retry = (retry * 2).min(LONGEST_RETRY);
+    }
+}
+
+fn listening(url: &Secret) -> Result<PgConnection, StoreError> {
+    let mut connection = connect(url)?;
+    connection.batch_execute(LISTEN)?;
+    Ok(connection)
+}
+
+/// Hears until the connection is lost: from then on it would yield errors for ever (stack facts 0).
+fn hear_all(connection: &mut PgConnection, is_over: &impl Fn() -> bool, hear: &mut impl FnMut(Option<&str>)) {
+    while !is_over() {
+        for said in connection.notifications_iter() {
+            match said {
+                Ok(said) => hear(Some(&said.payload)),
+                Err(error) => return log::debug!("the connection that listens was lost: {error}"),
+            }
+        }
+        std::thread::sleep(GLANCE);
+    }
 }
 
 /// Waits for what `lock` asks for; it is given back with the transaction's end.

@@ -6,7 +6,7 @@
 use crate::store::error::StoreError;
 use diesel::connection::{Connection, SimpleConnection};
 use diesel::result::Error as DieselError;
-use diesel::sql_types::BigInt;
+use diesel::sql_types::{BigInt, Text};
 use diesel::{QueryableByName, RunQueryDsl, SqliteConnection};
 use std::fs::OpenOptions;
 use std::io::ErrorKind;
@@ -82,6 +82,27 @@ pub(super) fn prepare(path: &Path, connection: &mut SqliteConnection) -> Result<
             answer => return answer,
         }
     }
+}
+
+/// Copies the database into the new file `to`, for this user alone; a server may go on writing.
+pub(super) fn back_up(connection: &mut SqliteConnection, to: &Path) -> Result<u64, StoreError> {
+    let failed = |reason: String| StoreError::BackupFile { path: to.to_owned(), reason };
+    let text = to.to_str().ok_or_else(|| failed("its name is not UTF-8".to_owned()))?;
+    // SQLite takes an empty file for none, so what is there already stays and the rights are right.
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(to)
+        .map_err(|error| failed(error.to_string()))?;
+    // As a name, not as a URI: it may hold any character.
+    let written = diesel::sql_query("VACUUM INTO $1").bind::<Text, _>(text).execute(connection);
+    if let Err(error) = written {
+        // Half a backup is none.
+        let _ = std::fs::remove_file(to);
+        return Err(failed(error.to_string()));
+    }
+    std::fs::metadata(to).map(|file| file.len()).map_err(|error| failed(error.to_string()))
 }
 
 /// Whether the tables are those of the earlier Python proxy, whose file has the same name by default.
