@@ -17,6 +17,10 @@ export function attempts(row) {
   return log.length < row.attempts ? [shown, h("p", { class: "muted" }, t("attempt.some", { n: count(log.length - 1), all: count(row.attempts) }))] : shown;
 }
 
+/** The same as a short list, for where there is no room for a table. @param {any} row */
+export const attemptList = (row) => h("ol", { class: "tries", "aria-label": t("row.attempts") }, (row.attempt_log ?? []).map((attempt) =>
+  h("li", { value: attempt.number }, key(attempt), " ", verdict(attempt.verdict), h("small", { class: "muted" }, [attempt.status, millis(attempt.duration_ms)].filter(Boolean).join(" · ")))));
+
 function cells(attempt) {
   return [
     count(attempt.number), key(attempt),

@@ -1,8 +1,8 @@
 //! Carries what the operator changes while the program runs to the parts that go by it. The data plane
 //! is given a whole new snapshot, which its next request reads; nobody waits for anybody.
 
-use super::options::{choices, data_options};
-use super::{logging, warm_up};
+use super::logging;
+use super::options::{choices, data_options, warm_up};
 use crate::admin_plane::LiveSettings;
 use crate::config::Settings;
 use crate::data_plane;

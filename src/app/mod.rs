@@ -19,6 +19,8 @@ pub use error::StartError;
 pub use password::{NewPassword, generate as new_password};
 pub use stop::Stop;
 
+use options::{access, catalog_options, data_options, journal_options, pool_options, shaping};
+
 use crate::admin_plane;
 use crate::catalog::CatalogHandle;
 use crate::config::Settings;
@@ -26,8 +28,8 @@ use crate::config::database::{Database, DatabaseUrl};
 use crate::config::exposed;
 use crate::config::host::Host;
 use crate::config::openrouter::OpenRouter;
-use crate::credentials::{AdminAsClient, AdminPassword};
-use crate::data_plane::{self, access::Access, shaping::Shaping};
+use crate::credentials::AdminAsClient;
+use crate::data_plane;
 use crate::domain::ids::RequestIds;
 use crate::domain::key::NewKey;
 use crate::domain::published::Published;
@@ -38,9 +40,6 @@ use crate::keypool::KeyPoolHandle;
 use crate::listener::{self, Deadlines};
 use crate::metrics::Metrics;
 use crate::replicas::{News, ReplicasHandle};
-use crate::shape::alias::Aliases;
-use crate::shape::rules::Rules;
-use crate::shape::tokens;
 use crate::store::{Place, SecretKeySource, Store, StoreError};
 use crate::tokens::TokensHandle;
 use crate::upstream::client::Connection;
@@ -100,7 +99,7 @@ impl App {
         let admin_address = admin_listener.local_addr().map_err(StartError::Io)?;
         let connection = connection(&settings.openrouter)?;
         let store = open_store(&settings.database)?;
-        let journal = Journal::open(options::journal_options(settings))?;
+        let journal = Journal::open(journal_options(settings))?;
         let (password, new_password) = password::find(settings.admin.password.as_ref(), &store)?;
         time::follow(&store, &clock)?;
         time::watch(store.clone(), clock.clone());
@@ -111,14 +110,14 @@ impl App {
         let pool = KeyPoolHandle::start(
             store.clone(),
             connection.clone(),
-            options::pool_options(settings),
+            pool_options(settings),
             metrics.clone(),
             clock.clone(),
             replicas.clone(),
             &settings.database.data_dir,
         )?;
-        let listing = options::catalog_options(&settings.openrouter);
-        let catalog = CatalogHandle::start(store.clone(), connection.clone(), listing, clock.clone())?;
+        let options = catalog_options(&settings.openrouter);
+        let catalog = CatalogHandle::start(store.clone(), connection.clone(), options, clock.clone())?;
         let tokens =
             TokensHandle::start(store.clone(), clock.clone(), replicas.clone(), &settings.database.data_dir)?;
         let admin_uses = AdminAsClient::new(clock.clone());
@@ -135,7 +134,7 @@ impl App {
             usage = usage.completed_by(completer);
         }
         let shared = Arc::new(data_plane::Shared {
-            options: Published::new(options::data_options(settings, deadlines)),
+            options: Published::new(data_options(settings, deadlines)),
             access,
             shaping: shaping(settings)?,
             gate: data_plane::Gate::new(settings.server.max_in_flight, settings.server.max_body_memory),
@@ -306,38 +305,6 @@ fn add_configured_keys(keys: &[Secret], store: &Store, clock: &Clock) -> Result<
         }
     }
     Ok(())
-}
-
-fn access(settings: &Settings, admin: &AdminPassword) -> Access {
-    let chosen = &settings.access;
-    let open = chosen.anonymous || chosen.pass_through || chosen.accept_admin_password;
-    if chosen.password.is_none() && !open {
-        log::warn!("no client can come in: set access.password, or access.accept_admin_password to true");
-    }
-    let admin = chosen.accept_admin_password.then(|| admin.clone());
-    let mut access = Access::new(chosen.password.as_ref(), admin);
-    access.pass_through = chosen.pass_through;
-    access.anonymous = chosen.anonymous;
-    access
-}
-
-fn shaping(settings: &Settings) -> Result<Shaping, StartError> {
-    let proxy = &settings.proxy;
-    let mut rules = Rules { cache_control: proxy.cache_control, ..Rules::default() };
-    for rule in &proxy.model_provider_mapping {
-        rules.providers.add(&rule.pattern, rule.providers.clone());
-    }
-    let entries = proxy.model_aliases.iter().map(|alias| (alias.name.clone(), alias.models.clone()));
-    let aliases = Aliases::new(entries).map_err(StartError::Aliases)?;
-    if proxy.auto_max_tokens {
-        warm_up();
-    }
-    Ok(Shaping::new(rules, aliases))
-}
-
-/// Loading the tokenizer takes longer than a client should wait for its first count.
-fn warm_up() {
-    std::thread::spawn(tokens::warm_up);
 }
 
 fn data_server(

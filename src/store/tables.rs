@@ -37,6 +37,11 @@ const fn table(name: &'static str, key: usize, columns: &'static [Column]) -> Ta
     Table { name, columns, key, copied: true }
 }
 
+/// A table of what only running processes have: it is not copied.
+const fn passing(name: &'static str, key: usize, columns: &'static [Column]) -> Table {
+    Table { name, columns, key, copied: false }
+}
+
 /// Every table, so that what a row refers to comes before it.
 pub(super) const TABLES: &[Table] = &[
     table("settings", 1, &[("name", Text), ("value", Text)]),
@@ -158,6 +163,26 @@ pub(super) const TABLES: &[Table] = &[
             ("cached_tokens", Whole),
             ("cost", Real),
         ],
+    ),
+    passing(
+        "instances",
+        1,
+        &[
+            ("id", Text),
+            ("version", Text),
+            ("host", Text),
+            ("pid", Whole),
+            ("data_address", Text),
+            ("admin_address", Text),
+            ("started_at", Whole),
+            ("beat_at", Whole),
+            ("draining", Truth),
+        ],
+    ),
+    passing(
+        "admin_sessions",
+        1,
+        &[("cookie", Text), ("password", Text), ("began_at", Whole), ("used_at", Whole)],
     ),
     table("usage_times", 3, &[("hour", Whole), ("figure", Text), ("bucket", Whole), ("requests", Whole)]),
     table(

@@ -472,6 +472,8 @@ export default {
   "settings.lookHint": "Both are remembered in this browser only.",
   "settings.about": "This proxy",
   "settings.none": "none",
+  "settings.flag": "flag",
+  "settings.variable": "environment variable",
   "settings.default": "default",
   "settings.liveHint": "Holds at once for all new requests, in this process, until it is started again; it is not stored. To keep it, set it in the configuration too.",
   "settings.limitHint": "-1: no limit. Empty: by itself, as when nothing is set. Holds at once, in this process, until it is started again; it is not stored.",

@@ -465,6 +465,8 @@ export default {
   "settings.lookHint": "两者只保存在本浏览器中。",
   "settings.about": "本代理",
   "settings.none": "无",
+  "settings.flag": "命令行参数",
+  "settings.variable": "环境变量",
   "settings.default": "默认",
   "settings.liveHint": "对本进程的新请求立即生效，直到下次启动；不会保存。若要长期保留，请同时写入配置。",
   "settings.limitHint": "-1：不限。留空：与未设置时相同。立即在本进程生效，直到下次启动；不会保存。",

@@ -1,6 +1,7 @@
 // The playground: a streamed chat through the data plane, as any client would have it.
 
 import { all, get, post } from "../api.js";
+import { attemptList } from "../attempts.js";
 import { chat } from "../chat.js";
 import { h, mono, put } from "../dom.js";
 import { count, millis } from "../format.js";
@@ -9,6 +10,10 @@ import { button, busy, card, field, head, notice } from "../ui.js";
 
 // Kept while the page lives, never stored.
 let credential = "";
+
+/** How often, and with which pause, the row of a request is looked for. */
+const LOOKS = 6;
+const PAUSE_MS = 500;
 
 /** @param {HTMLElement} room @param {{query: URLSearchParams, signal: AbortSignal}} parts */
 export async function show(room, { query, signal }) {
@@ -24,6 +29,7 @@ export async function show(room, { query, signal }) {
   const prompt = h("textarea", { name: "prompt", rows: 3, placeholder: t("play.placeholder") });
   const log = h("ol", { class: "chat", "aria-live": "polite", "aria-label": t("play.talk") });
   const facts = h("dl", { class: "facts play-facts", "aria-label": t("play.facts") });
+  const tries = h("div", {});
   const go = h("button", { class: "primary" }, t("play.send"));
   const halt = h("button", { type: "button", disabled: true }, t("play.stop"));
   let messages = [];
@@ -47,7 +53,7 @@ export async function show(room, { query, signal }) {
     }
     messages.push({ role: "user", content: text });
     prompt.value = "";
-    if (messages.length === 1) put(log);
+    log.querySelector(":scope > .muted")?.remove();
     log.append(bubble("user", text));
     const reasoning = h("details", { class: "reasoning", hidden: true }, h("summary", {}, t("play.reasoning")), h("p", {}));
     const answer = h("p", {});
@@ -69,7 +75,9 @@ export async function show(room, { query, signal }) {
     if (result.text) messages.push({ role: "assistant", content: result.text });
     else messages.pop();
     put(facts, lines(result));
+    put(tries);
     prompt.focus();
+    if (result.requestId && !signal.aborted) void rowOf(result.requestId, signal).then((row) => row && put(tries, attemptList(row)));
   }
 
   const form = h("form", { class: "composer", novalidate: true }, field(t("play.prompt"), prompt, t("play.promptHint")), h("div", { class: "actions" }, go, halt,
@@ -77,6 +85,7 @@ export async function show(room, { query, signal }) {
       messages = [];
       put(log, h("li", { class: "muted" }, t("play.empty")));
       put(facts, nothing());
+      put(tries);
     }, { class: "quiet" })));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -94,7 +103,17 @@ export async function show(room, { query, signal }) {
     h("div", { class: "stack" }, card(null, log, form)),
     h("div", { class: "stack" }, card(t("play.setup"), field(t("play.model"), model, t("play.modelHint", { n: chats.length })), ids,
       field(t("play.token"), token, t("play.tokenHint")), button(t("play.issue"), issue), field(t("play.system"), system, ""),
-      h("p", { class: "muted" }, t("clients.base"), " ", mono(status.client_base_url))), card(t("play.facts"), facts))));
+      h("p", { class: "muted" }, t("clients.base"), " ", mono(status.client_base_url))), card(t("play.facts"), facts, tries))));
+}
+
+/** The row of a request, which is stored a moment after its end; null when it does not come. */
+async function rowOf(id, signal) {
+  for (let look = 0; look < LOOKS && !signal.aborted; look += 1) {
+    await new Promise((done) => setTimeout(done, PAUSE_MS));
+    const row = await get(`usage/${encodeURIComponent(id)}`, {}, signal).catch(() => null);
+    if (row) return row;
+  }
+  return null;
 }
 
 const nothing = () => h("div", { class: "muted" }, h("dt", {}, t("chart.nothing")));

@@ -74,6 +74,8 @@ function value(entry) {
 
 function source(entry) {
   if (entry.configured !== null) return h("span", { class: "plain" }, pill(t("settings.untilRestart"), "warn"), h("small", { class: "muted" }, t("settings.configured", { value: entry.configured })));
+  const [, kind, name] = /^(environment variable|flag) (\S+)$/.exec(entry.source) ?? [];
+  if (kind) return h("span", {}, t(kind === "flag" ? "settings.flag" : "settings.variable"), " ", mono(name));
   return entry.source === "default" ? h("span", { class: "muted" }, t("settings.default")) : said(entry.source);
 }
 

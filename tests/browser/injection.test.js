@@ -31,6 +31,7 @@ let page;
 
 before(async () => {
   const { token } = await api("POST", "tokens", { name: "</b>" });
+  await api("PATCH", "settings", { "proxy.free_minute_limit": -1, "proxy.free_daily_limit": -1 });
   for (const [index, text] of STRINGS.entries()) {
     await api("POST", "keys", { key: `sk-or-v1-sim-good-${index}x-acctpaidx`, label: text });
     await api("POST", "tokens", { name: text });
@@ -86,7 +87,7 @@ test("names of clients stay in their cells", async () => {
 });
 
 test("models of others stay in their cells, and in the dialog", async () => {
-  await visit(page, "usage", "?token=1");
+  await visit(page, "usage", "?token=1&status=refused");
   const shown = await page.locator("tr[data-row] td:nth-child(2) bdi").allTextContents();
   assert.equal(shown.length, 50);
   for (const text of shown) assert.ok(STRINGS.includes(text), text);
@@ -125,6 +126,7 @@ test("errors of the upstream are text in the playground", async () => {
     for (const fault of ["says400", "saysmid"]) {
       const faults = page.locator(".chat .fault");
       const before = await faults.count();
+      await page.locator(".composer button.primary:not([aria-busy])").waitFor();
       await page.locator("textarea[name=prompt]").fill(`[[fault=${fault}]] ${text}`);
       await page.keyboard.press("Enter");
       await faults.nth(before).waitFor();

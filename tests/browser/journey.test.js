@@ -236,6 +236,22 @@ test("a strategy is changed while it runs", async () => {
   await page.locator("tr[data-setting='proxy.load_balance_strategy']").getByText("least_used").waitFor();
 });
 
+test("a figure that is wrong is told at its field, a right one holds until the next start", async () => {
+  const setting = page.locator("tr[data-setting='proxy.max_attempts']");
+  await setting.getByRole("button").click();
+  const control = page.locator("dialog input");
+  for (const wrong of ["0", "many", "1.5", ""]) {
+    await control.fill(wrong);
+    await page.keyboard.press("Enter");
+    await page.locator("dialog .field .wrong").getByText("from 1 to 100").waitFor();
+    assert.equal(await control.getAttribute("aria-invalid"), "true");
+  }
+  await control.fill("3");
+  await page.keyboard.press("Enter");
+  await setting.getByText("until the next start").waitFor();
+  await setting.getByText("then 4 again").waitFor();
+});
+
 test("keys are exported with secrets only after asking twice", async () => {
   await visit(page, "keys");
   const save = async (secrets) => {

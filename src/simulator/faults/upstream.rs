@@ -18,7 +18,7 @@ pub(super) const ROWS: &[Row] = &[
     }),
     with_amount(
         400,
-        provider(Fault::Says, |c| {
+        platform(Fault::Says, |c| {
             let status =
                 u16::try_from(c.amount).ok().filter(|status| (400..600).contains(status)).unwrap_or(400);
             let metadata = json!({"raw": c.words, "provider_name": c.words});
