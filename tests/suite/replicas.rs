@@ -138,7 +138,7 @@ fn each_knows_the_other_until_it_ends() {
 
     // While an answer is under way the first one drains, and says so.
     let mut slow = Wire::open(pair.one.data);
-    slow.send(&Call::post(CHAT, chat("[[chunks=600 pace=100]]", true).to_string()));
+    slow.send(&Call::post(CHAT, chat("[[chunks=600 delay_ms=100]]", true).to_string()));
     assert_eq!(slow.head().status, 200);
     pair.one.running.signal("TERM");
     wait_until("the drain to be said", || pair.two.states() == ["draining", "live"]);
@@ -200,7 +200,7 @@ fn what_rests_rests_for_both_and_is_ended_for_both() {
         openrouter_proxy::simulator::Fault::Daily,
     );
     assert_eq!(pair.one.chat(), 429);
-    assert_eq!(state(&pair.one), json!("resting"));
+    wait_until("the rest to be shown", || state(&pair.one) == json!("resting"));
     wait_until("the rest to be known", || state(&pair.two) == json!("resting"));
     let asked = pair.simulator.control().keys().values().map(|key| key.attempts).sum::<u64>();
     assert_eq!(pair.two.chat(), 429);
