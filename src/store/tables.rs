@@ -185,27 +185,6 @@ pub(super) const TABLES: &[Table] = &[
         &[("cookie", Text), ("password", Text), ("began_at", Whole), ("used_at", Whole)],
     ),
     table("usage_times", 3, &[("hour", Whole), ("figure", Text), ("bucket", Whole), ("requests", Whole)]),
-    table(
-        "admin_sessions",
-        1,
-        &[("cookie", Text), ("password", Text), ("began_at", Whole), ("used_at", Whole)],
-    ),
-    Table {
-        name: "instances",
-        columns: &[
-            ("id", Text),
-            ("version", Text),
-            ("host", Text),
-            ("pid", Whole),
-            ("data_address", Text),
-            ("admin_address", Text),
-            ("started_at", Whole),
-            ("beat_at", Whole),
-            ("draining", Truth),
-        ],
-        key: 1,
-        copied: false,
-    },
 ];
 
 #[cfg(test)]
