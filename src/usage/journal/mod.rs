@@ -1,7 +1,7 @@
 //! The journal: rows on the local disk before the last bytes of their answers go, until the database
 //! has them. What it holds survives the death of this process, and with `disk` a loss of power.
 //!
-//! [`frame`] and [`line`] say how rows lie in its files, [`segment`] is one file, [`files`] are all of them,
+//! [`frame`] and [`mod@line`] say how rows lie in its files, [`segment`] is one file, [`files`] are all of them,
 //! [`sync`] is the waiting for the disk. Appending never waits for the database; what reads back and
 //! deletes runs on blocking threads. Never drops a row: what cannot be written stays in memory, and no
 //! new request is let in.
