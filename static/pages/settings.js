@@ -22,7 +22,7 @@ export async function show(room, { signal }) {
     if (answer) draw(answer.data);
   }
   draw(settings.data);
-  put(room, head(t("nav.settings"), t("settings.words")), h("div", { class: "two" }, card(t("settings.look"), look()), card(t("settings.about"), about(status))), body);
+  put(room, head(t("nav.settings"), t("settings.words")), h("div", { class: "two" }, card(t("settings.look"), look()), card(t("settings.about"), about(status))), card(t("settings.instances"), instances(status.instances)), body);
 }
 
 function grouped(entries) {
@@ -53,6 +53,17 @@ function about(status) {
   const lives = Object.entries(status.actors).map(([name, alive]) => [pill(t(`actor.${name}`), alive ? "good" : "bad"), " "]);
   return h("dl", { class: "facts" }, fact("version", status.version), fact("started", exact(status.started_at)), fact("database", mono(status.database)), fact("clients", mono(status.client_base_url)),
     fact("parts", lives), fact("waiting", status.usage_rows_waiting));
+}
+
+const LOOKS = { live: "good", draining: "warn", silent: "bad" };
+
+function instances(all) {
+  const names = ["machine", "state", "version", "clientsAt", "operatorsAt", "started", "heard"].map((name) => t(`column.${name}`));
+  return table(t("settings.instances"), names, all.map((one) => row(names, [
+    [mono(`${one.host} · ${one.pid}`), one.this && [" ", pill(t("instance.this"), "plain")]],
+    pill(t(`instance.${one.state}`), LOOKS[one.state]),
+    one.version, mono(one.data_address), mono(one.admin_address), exact(one.started_at), exact(one.heard_at),
+  ], { "data-instance": one.id })));
 }
 
 function settingTable(section, entries, change) {
