@@ -60,10 +60,10 @@ const LOOKS = { live: "good", draining: "warn", silent: "bad" };
 function instances(all) {
   const names = ["machine", "state", "version", "clientsAt", "operatorsAt", "started", "heard"].map((name) => t(`column.${name}`));
   return table(t("settings.instances"), names, all.map((one) => row(names, [
-    [mono(`${one.host} · ${one.pid}`), one.this && [" ", pill(t("instance.this"), "plain")]],
+    h("div", { class: "state" }, mono(`${one.host} · ${one.pid}`), one.this && pill(t("instance.this"))),
     pill(t(`instance.${one.state}`), LOOKS[one.state]),
     one.version, mono(one.data_address), mono(one.admin_address), exact(one.started_at), exact(one.heard_at),
-  ], { "data-instance": one.id })));
+  ], { "data-instance": one.id })), { class: "instances" });
 }
 
 function settingTable(section, entries, change) {
