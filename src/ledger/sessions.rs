@@ -3,7 +3,7 @@
 use super::{Ledger, LedgerError};
 use crate::domain::secret::Digest;
 use crate::domain::session::{SessionChanges, SessionRecord};
-use crate::store::Topic;
+use crate::store::{PasswordHash, Topic};
 
 impl Ledger {
     /// A number that rises when a session begins or ends.
@@ -14,6 +14,11 @@ impl Ledger {
     /// Every session, and the number of this state.
     pub async fn sessions(&self) -> Result<(i64, Vec<SessionRecord>), LedgerError> {
         self.run(|store| store.sessions()).await
+    }
+
+    /// The hash of the admin password, if one was ever set.
+    pub async fn admin_password(&self) -> Result<Option<PasswordHash>, LedgerError> {
+        self.run(|store| store.admin_password_hash()).await
     }
 
     /// The session of one cookie.

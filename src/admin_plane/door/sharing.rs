@@ -62,6 +62,13 @@ impl Door {
         }
         if *known != Some(self.ledger.sessions_revision().await?) {
             let (revision, stored) = self.ledger.sessions().await?;
+            // Another password ends sessions in the transaction that sets it: read after them, and taken
+            // over before them, it leaves no moment in which they have ended and the old one still opens.
+            if let Some(hash) = self.ledger.admin_password().await?
+                && self.password.replace(hash)
+            {
+                log::warn!("the admin password was changed; every session has ended");
+            }
             self.sessions().mirror(&stored, self.password.mark(), self.clock.now());
             *known = Some(revision);
         }
