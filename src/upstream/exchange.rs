@@ -81,8 +81,12 @@ async fn receive(
 ) -> Result<ResponseHead, TransportFault> {
     loop {
         match codec.decode(inbox).map_err(|_| TransportFault::NotHttp)? {
-            // It goes on, and says so.
-            Some(head) if head.status.is_informational() => continue,
+            // More heads come, but behind one that changes the protocol or brings a body nothing could be
+            // read any more; the codec must not even be asked.
+            Some(head) if head.status.is_informational() => match codec.message_type() {
+                MessageType::None => continue,
+                _ => return Err(TransportFault::NotHttp),
+            },
             Some(head) => return Ok(head),
             None => {}
         }

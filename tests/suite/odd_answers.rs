@@ -63,6 +63,37 @@ fn a_refusal_without_an_error_object_is_still_one() {
     });
 }
 
+/// Interim answers may come before the answer (RFC 9110, 15.2); those that change the protocol, or bring
+/// a body, must not.
+#[test]
+fn interim_answers_are_not_the_answer() {
+    const CONTINUE: &str = "HTTP/1.1 100 Continue\r\n\r\n";
+    const HINTS: &str = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
+    const SWITCH: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n";
+    const WITH_BODY: &str = "HTTP/1.1 103 Early Hints\r\nContent-Length: 5\r\n\r\nhello";
+    const WHOLE: &str = r#"{"id":"gen-1","choices":[{"message":{"role":"assistant","content":"hi"},"finish_reason":"stop"}]}"#;
+    let cases = [
+        (HINTS.to_owned(), true, 200),
+        (CONTINUE.repeat(500), true, 200),
+        (SWITCH.to_owned(), true, 502),
+        (WITH_BODY.to_owned(), true, 502),
+        (CONTINUE.repeat(3), false, 504),
+    ];
+    each(cases, |(before, then, status)| {
+        let house = house(move |_| {
+            let answer = if then { framed("200 OK", "application/json", WHOLE, 0) } else { Vec::new() };
+            Play { bytes: [before.as_bytes(), &answer].concat(), ending: Curtain::Silence }
+        });
+        let answer = ask(&house, 0, false);
+        assert_eq!(answer.status, status, "{answer}");
+        if status == 200 {
+            assert_eq!(String::from_utf8_lossy(&answer.body), WHOLE);
+        } else {
+            assert_told(&answer, status, "an interim answer");
+        }
+    });
+}
+
 #[test]
 fn a_success_without_an_answer_is_a_failure() {
     let house = house(|case| Play {
