@@ -184,17 +184,12 @@ impl Allowance {
         }
     }
 
-    /// The store has answered `want`.
-    pub fn answered(&mut self, want: &Want, granted: Granted, now: Timestamp) {
-        if let Some(hand) = self.hands.get_mut(&want.period) {
-            hand.answered(want, granted, now);
-        }
-    }
-
-    /// The store could not be asked.
-    pub fn unanswered(&mut self, want: &Want, now: Timestamp) {
-        if let Some(hand) = self.hands.get_mut(&want.period) {
-            hand.unanswered(now);
+    /// The store has answered `want`, or with `None` it could not be asked.
+    pub fn told(&mut self, want: &Want, granted: Option<Granted>, now: Timestamp) {
+        let Some(hand) = self.hands.get_mut(&want.period) else { return };
+        match granted {
+            Some(granted) => hand.answered(want, granted, now),
+            None => hand.unanswered(now),
         }
     }
 

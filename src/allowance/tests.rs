@@ -33,7 +33,7 @@ impl Model {
         part.wants(Some(limit), pace, now, &mut wants);
         for want in &wants {
             let granted = self.lease(want);
-            part.answered(want, granted, now);
+            part.told(want, Some(granted), now);
         }
         wants
     }
@@ -127,7 +127,7 @@ fn a_store_that_is_away_is_asked_again_each_second_and_what_is_in_hand_goes_on()
     let mut wants = Vec::new();
     part.wants(Some(50), &ALONE, NOON, &mut wants);
     assert_eq!(part.stand(Some(50), NOON), Stand::Asking);
-    part.unanswered(&wants[0], after(100));
+    part.told(&wants[0], None, after(100));
     assert_eq!(part.stand(Some(50), after(200)), Stand::Away(after(1_100)));
     assert!(store.serve(&mut part, 50, &ALONE, after(1_000)).is_empty());
     store.serve(&mut part, 50, &ALONE, after(1_100));
@@ -331,7 +331,7 @@ proptest! {
             let process = &mut processes[who];
             let now = process.now(time);
             for (want, granted) in process.answers.drain(..) {
-                process.part.answered(&want, granted, now);
+                process.part.told(&want, Some(granted), now);
             }
             let mut wants = Vec::new();
             match event {
@@ -353,7 +353,7 @@ proptest! {
                         if reached {
                             store.lease(want);
                         }
-                        process.part.unanswered(want, now);
+                        process.part.told(want, None, now);
                     }
                 }
                 Event::Pause => {

@@ -78,10 +78,8 @@ impl Tally {
     /// The store has answered, or with `None` it could not be asked.
     pub fn leased(&mut self, wants: &[Want], granted: Option<&[Granted]>, now: Timestamp) {
         for (at, want) in wants.iter().enumerate() {
-            let Some(part) = self.part(want.quota) else { continue };
-            match granted.and_then(|granted| granted.get(at)) {
-                Some(granted) => part.answered(want, *granted, now),
-                None => part.unanswered(want, now),
+            if let Some(part) = self.part(want.quota) {
+                part.told(want, granted.and_then(|granted| granted.get(at)).copied(), now);
             }
         }
         self.mark(wants);
