@@ -137,6 +137,15 @@ impl Pool {
         }
     }
 
+    /// Like [`Pool::write_alone`], with time enough to go through whole tables.
+    pub(super) fn write_whole<T>(
+        &self,
+        work: impl FnOnce(&mut AnyConnection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut connection = self.checkout()?;
+        transaction(&mut connection, Lock::Whole, work).map_err(|error| explain(&self.place, error))
+    }
+
     fn checkout(&self) -> Result<r2d2::PooledConnection<Manager>, StoreError> {
         // The manager's errors are our own, so the pool's text is free of secrets.
         self.connections.get().map_err(|error| StoreError::Unavailable {
@@ -153,8 +162,8 @@ pub(super) enum Lock {
     Shared,
     /// Everyone else who asks to be alone.
     Alone,
-    /// The same, with time enough to change the schema.
-    Schema,
+    /// The same, with time enough to go through whole tables.
+    Whole,
 }
 
 /// Runs `work` in a transaction that takes its lock at once: SQLite answers "busy" without waiting
@@ -194,10 +203,7 @@ pub(super) fn snapshot<T>(
 ) -> Result<T, StoreError> {
     match connection {
         AnyConnection::Sqlite(sqlite) => AnsiTransactionManager::begin_transaction_sql(sqlite, "BEGIN")?,
-        AnyConnection::Postgres(postgres) => AnsiTransactionManager::begin_transaction_sql(
-            postgres,
-            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-        )?,
+        AnyConnection::Postgres(connection) => postgres::begin_snapshot(connection)?,
     }
     let outcome = work(connection);
     // Nothing was written, so there is nothing to lose.

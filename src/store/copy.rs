@@ -61,7 +61,7 @@ pub fn copy(
     source.must_be_current()?;
     let target = Pool::open(to)?;
     source.at_one_moment(|source| {
-        target.write_alone(|target| {
+        target.write_whole(|target| {
             empty(target, to)?;
             let mut copied = Vec::new();
             for table in TABLES.iter().filter(|table| table.copied) {

@@ -16,7 +16,7 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
 /// [`StoreError::Newer`] when it has migrations that this program does not know, and
 /// [`StoreError::Foreign`] or [`StoreError::EarlierProxy`] when the tables there are not ours; nothing is changed then.
 pub(super) fn run(place: &Place, connection: &mut AnyConnection) -> Result<(), StoreError> {
-    connection::transaction(connection, Lock::Schema, |connection| {
+    connection::transaction(connection, Lock::Whole, |connection| {
         if connection::is_foreign(connection)? {
             if connection::is_earlier_proxy(connection)? {
                 return Err(StoreError::EarlierProxy { database: place.to_string() });

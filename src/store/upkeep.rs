@@ -251,6 +251,28 @@ mod tests {
     }
 
     #[test]
+    fn whole_tables_are_given_time() {
+        #[derive(QueryableByName)]
+        struct Shown {
+            #[diesel(sql_type = diesel::sql_types::Text)]
+            statement_timeout: String,
+        }
+        let bench = Bench::new();
+        let place = bench.place();
+        if let Place::Postgres(_) = place {
+            let show = |connection: &mut AnyConnection| {
+                let shown: Shown = diesel::sql_query("SHOW statement_timeout").get_result(connection)?;
+                Ok(shown.statement_timeout)
+            };
+            let pool = Pool::open(&place).expect("a database");
+            let looked = Connected::to(&place).expect("a database").at_one_moment(show).expect("a look");
+            let written = pool.write_whole(show).expect("a look");
+            let other = pool.write(show).expect("a look");
+            assert_eq!((looked.as_str(), written.as_str(), other.as_str()), ("10min", "10min", "5s"));
+        }
+    }
+
+    #[test]
     fn postgres_has_a_tool_of_its_own() {
         let bench = Bench::new();
         if let Place::Postgres(_) = bench.place() {

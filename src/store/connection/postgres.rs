@@ -7,7 +7,7 @@ use super::Lock;
 use crate::domain::secret::Secret;
 use crate::domain::time::Timestamp;
 use crate::store::error::StoreError;
-use diesel::connection::{Connection, SimpleConnection};
+use diesel::connection::{AnsiTransactionManager, Connection, SimpleConnection};
 use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::r2d2::R2D2Connection;
@@ -32,7 +32,8 @@ const SESSION: &str = "SET statement_timeout = '5s'; SET lock_timeout = '2s'; \
 
 /// The advisory lock of this program: any number that other programs are unlikely to use.
 const TAKE_LOCK: &str = "SELECT pg_advisory_xact_lock(7239450183)";
-const SCHEMA_TIMES: &str = "SET LOCAL statement_timeout = '10min'; SET LOCAL lock_timeout = '1min'";
+/// For what goes through whole tables.
+const LONG_TIMES: &str = "SET LOCAL statement_timeout = '10min'; SET LOCAL lock_timeout = '1min'";
 
 /// The channel on which replicas tell each other what they changed.
 const LISTEN: &str = "LISTEN openrouter_proxy";
@@ -113,10 +114,19 @@ fn hear_all(connection: &mut PgConnection, is_over: &impl Fn() -> bool, hear: &m
     }
 }
 
+/// Begins a transaction that sees one moment, only reads, and has time to go through whole tables.
+pub(super) fn begin_snapshot(connection: &mut PgConnection) -> Result<(), DieselError> {
+    AnsiTransactionManager::begin_transaction_sql(
+        connection,
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+    )?;
+    connection.batch_execute(LONG_TIMES)
+}
+
 /// Waits for what `lock` asks for; it is given back with the transaction's end.
 pub(super) fn take_lock(connection: &mut PgConnection, lock: Lock) -> Result<(), DieselError> {
-    if lock == Lock::Schema {
-        connection.batch_execute(SCHEMA_TIMES)?;
+    if lock == Lock::Whole {
+        connection.batch_execute(LONG_TIMES)?;
     }
     if lock != Lock::Shared {
         connection.batch_execute(TAKE_LOCK)?;
