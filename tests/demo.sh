@@ -11,16 +11,8 @@ binary=$(realpath "${1:-$target/release/openrouter-proxy}")
 work=$(mktemp -d)
 trap 'kill -KILL "$pid" 2>/dev/null || true; rm -rf "$work"' EXIT
 
-good=0
-bad=0
-check() {
-  local what=$1
-  shift
-  if "$@"; then good=$((good + 1)); else
-    echo "FAILED: $what"
-    bad=$((bad + 1))
-  fi
-}
+# shellcheck source=tests/checks.sh
+. "$root/tests/checks.sh"
 
 (cd "$work" && exec env -i PATH="$PATH" "$binary" demo --port 0 --admin-port 0 >"$work/out" 2>"$work/err") &
 pid=$!
@@ -49,5 +41,4 @@ kill -INT "$pid"
 status=0
 wait "$pid" || status=$?
 check 'Ctrl-C ends the demo in order' test "$status" -eq 0
-printf '\ndemo: %s passed, %s failed\n' "$good" "$bad"
-[ "$bad" -eq 0 ]
+checked demo

@@ -12,17 +12,8 @@ work=$(mktemp -d)
 # shellcheck disable=SC2046 # as many as there are
 trap 'kill $(jobs -p) 2>/dev/null || true; rm -rf "$work"' EXIT
 
-good=0
-bad=0
-check() {
-  local what=$1
-  shift
-  if "$@"; then good=$((good + 1)); else
-    echo "FAILED: $what"
-    bad=$((bad + 1))
-  fi
-}
-refused() { ! "$@"; }
+# shellcheck source=tests/checks.sh
+. tests/checks.sh
 
 # In an environment of its own: what the shell has set is not the file's.
 compose() {
@@ -141,5 +132,4 @@ check 'a body that is too large is told by the program' grep -q '"error"' \
   <(curl -s "http://127.0.0.1:$front/v1/chat/completions" -H "Authorization: $password" -H 'Expect:' --data-binary "@$work/large")
 kill -QUIT "$gateway"
 wait "$gateway" || true
-printf '\ndeployment: %s passed, %s failed\n' "$good" "$bad"
-[ "$bad" -eq 0 ]
+checked deployment

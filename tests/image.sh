@@ -119,17 +119,8 @@ inside() {
     ADMIN_PORT=0 PORT=0 "$@"
 }
 
-good=0
-bad=0
-check() {
-  local what=$1
-  shift
-  if "$@"; then good=$((good + 1)); else
-    echo "FAILED: $what"
-    bad=$((bad + 1))
-  fi
-}
-refused() { ! "$@"; }
+# shellcheck source=tests/checks.sh
+. "$SOURCE/tests/checks.sh"
 
 # Waits for a line with $2 in the file $1; prints it.
 line() {
@@ -211,8 +202,7 @@ smoke() {
   kill -TERM "$simulator"
   wait "$simulator" || true
   [ "$bad" -eq 0 ] || cat "$work/simulator" "$work/out"
-  printf '\nimage: %s passed, %s failed\n' "$good" "$bad"
-  [ "$bad" -eq 0 ]
+  checked image
 }
 
 inside_run() { (inside "$@"); }
