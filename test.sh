@@ -6,9 +6,10 @@
 #   ./test.sh --long    everything, and the long tests
 #
 # Needs Rust (cargo, rustfmt, clippy). The rest is installed by package name where it is missing: a C
-# compiler, perl, make, python3, Postgres, Node, openssl, shellcheck, nginx, valgrind, docker-compose, mmdebstrap and Chromium by apt-get
-# (as root or through sudo), the SDKs into folders that git ignores, cargo-deny below the target folder. A failed step never
-# stops the later ones. As root the release binary is built as the image's is, in a bare Debian below the target folder.
+# compiler, perl, make, python3, Postgres, Node, openssl, shellcheck, nginx, valgrind, faketime, docker-compose,
+# mmdebstrap and Chromium by apt-get (as root or through sudo), the SDKs into folders that git ignores,
+# cargo-deny below the target folder. A failed step never stops the later ones. As root the
+# release binary is built as the image's is, in a bare Debian below the target folder.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 exec </dev/null
@@ -141,6 +142,7 @@ install_packages() {
     have docker-compose || docker compose version >/dev/null 2>&1 || packages+=(docker-compose)
     have mmdebstrap || [ "$(id -u)" -ne 0 ] || packages+=(mmdebstrap)
     have valgrind || packages+=(valgrind)
+    have faketime || packages+=(faketime)
     have chromium || have chromium-browser || have google-chrome || packages+=(chromium)
     [ -n "$(fc-list :lang=zh 2>/dev/null)" ] || packages+=(fontconfig fonts-noto-cjk fonts-inter)
   fi

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Runs a command beside a Postgres server made for it, and ends the server whatever comes of the command.
+# A server that is ended meanwhile is started anew.
 #
 #   tests/postgres.sh COMMAND [ARGUMENT...]
 #
@@ -22,15 +23,20 @@ if [ ! -x "$programs/postgres" ]; then
 fi
 
 folder=$(mktemp -d)
-server=
+serving=
 # shellcheck disable=SC2317 # the trap calls it
 end() {
   local status=$?
   trap - EXIT
-  if [ -n "$server" ]; then
-    # SIGINT: open connections are not waited for.
-    kill -INT "$server" 2>/dev/null || true
-    wait "$server" 2>/dev/null || true
+  if [ -n "$serving" ]; then
+    touch "$folder/over"
+    # SIGINT: open connections are not waited for. It may be about to start anew just now.
+    while kill -0 "$serving" 2>/dev/null; do
+      if read -r server 2>/dev/null <"$folder/data/postmaster.pid"; then
+        kill -INT "$server" 2>/dev/null || true
+      fi
+      sleep 0.1
+    done
   fi
   rm -rf "$folder"
   exit "$status"
@@ -56,21 +62,29 @@ cd "$folder"
   cat "$folder/initdb.log" >&2
   exit 1
 }
-# Nothing here has to survive a power loss, and every test brings connections of its own.
-"${as_server[@]}" "$programs/postgres" -D "$folder/data" -p "$port" -k "$folder" \
-  -c listen_addresses=127.0.0.1 -c max_connections=400 -c fsync=off -c synchronous_commit=off \
-  -c full_page_writes=off -c shared_buffers=128MB >"$folder/server.log" 2>&1 &
-server=$!
+# Nothing here has to survive a power loss, and every test brings connections of its own. A server that a
+# test ends is started anew; one that cannot start (status 1) is not.
+serve() {
+  local status=0
+  while [ ! -e "$folder/over" ] && [ "$status" -ne 1 ]; do
+    status=0
+    "${as_server[@]}" "$programs/postgres" -D "$folder/data" -p "$port" -k "$folder" \
+      -c listen_addresses=127.0.0.1 -c max_connections=400 -c fsync=off -c synchronous_commit=off \
+      -c full_page_writes=off -c shared_buffers=128MB >>"$folder/server.log" 2>&1 || status=$?
+  done
+}
+serve &
+serving=$!
 cd "$OLDPWD"
 
 export TEST_POSTGRES_URL="postgres://tester:$password@127.0.0.1:$port/postgres"
 ready=false
 for _ in $(seq 100); do
-  if grep -q 'ready to accept connections' "$folder/server.log"; then
+  if grep -q 'ready to accept connections' "$folder/server.log" 2>/dev/null; then
     ready=true
     break
   fi
-  kill -0 "$server" 2>/dev/null || break
+  kill -0 "$serving" 2>/dev/null || break
   sleep 0.1
 done
 if ! $ready; then

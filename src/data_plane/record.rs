@@ -225,8 +225,8 @@ impl Record {
             self.usage.turned_away(&row);
             return Written::default();
         }
-        let written = self.usage.record(&row);
         let cancelled = (outcome == Outcome::Cancelled).then(|| self.cancelled(&row)).flatten();
+        let written = self.usage.record(row);
         if let Some(cancelled) = cancelled {
             self.usage.complete(cancelled);
         }

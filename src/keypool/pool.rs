@@ -5,6 +5,7 @@
 
 mod account;
 mod hand;
+mod keys;
 mod learn;
 mod parts;
 mod settle;
@@ -19,15 +20,14 @@ use super::cooldown::{Cooldowns, Standing};
 use super::quota::DayCount;
 use super::sessions::Sessions;
 use crate::allowance::{Allowance, Mark};
-use crate::domain::account::{AccountRecord, AccountUse};
+use crate::domain::account::AccountUse;
 use crate::domain::cooldown::Place;
 use crate::domain::ids::{AccountId, KeyId};
-use crate::domain::key::{KeyRecord, KeyUse, StoredKey};
-use crate::domain::quota::QuotaKind;
+use crate::domain::key::{KeyRecord, KeyUse};
 use crate::domain::secret::{Digest, Secret};
 use crate::domain::strategy::Strategy;
 use crate::domain::time::{Day, Timestamp};
-use crate::upstream::verdict::{Cause, Verdict, cause};
+use crate::upstream::verdict::{Cause, Verdict};
 use account::Account;
 use std::collections::HashMap;
 
@@ -202,6 +202,7 @@ pub struct PoolOptions {
 /// All keys and what is known of them.
 #[derive(Debug)]
 pub struct Pool {
+    /// In the order of their ids.
     keys: Vec<Key>,
     accounts: HashMap<AccountId, Account>,
     options: PoolOptions,
@@ -253,69 +254,6 @@ impl Pool {
             replicas: 1,
             marks: Vec::new(),
             shares: false,
-        }
-    }
-
-    /// Takes in keys and accounts as they are stored: new ones come, missing ones go, counts of known
-    /// ones stay ours, since we count ahead of the store.
-    pub fn load(&mut self, stored: Vec<StoredKey>, accounts: Vec<AccountRecord>, now: Timestamp) {
-        let today = now.day();
-        self.load_accounts(accounts, today);
-        let mut known: HashMap<KeyId, Key> = self.keys.drain(..).map(|key| (key.record.id, key)).collect();
-        for StoredKey { record, secret } in stored {
-            let record_id = record.id;
-            let before = known.remove(&record_id);
-            self.load_fault(&record, before.as_ref(), now);
-            let new = || Account::new(AccountRecord::new(record.account), today);
-            self.accounts.entry(record.account).or_insert_with(new);
-            let key = match before {
-                Some(key) => Key {
-                    record: KeyRecord {
-                        used_total: key.record.used_total,
-                        last_used: key.record.last_used,
-                        ..record
-                    },
-                    digest: secret.digest(),
-                    secret,
-                    ..key
-                },
-                None => Key {
-                    today: DayCount::new(today, record.used_today),
-                    record,
-                    digest: secret.digest(),
-                    part: Allowance::new(QuotaKind::KeyDay, record_id.0),
-                    secret,
-                    last_taken: 0,
-                    in_flight: 0,
-                    proven: false,
-                    look: learn::Look::default(),
-                },
-            };
-            self.keys.push(key);
-        }
-        let in_use: Vec<AccountId> = self.keys.iter().map(|key| key.record.account).collect();
-        self.accounts.retain(|id, _| in_use.contains(id));
-    }
-
-    fn load_accounts(&mut self, stored: Vec<AccountRecord>, today: Day) {
-        for record in stored {
-            match self.accounts.get_mut(&record.id) {
-                Some(account) => account.record = record,
-                None => {
-                    self.accounts.insert(record.id, Account::new(record, today));
-                }
-            }
-        }
-    }
-
-    /// A fault that is stored keeps the key out of use; one that the operator took away no longer.
-    fn load_fault(&mut self, record: &KeyRecord, before: Option<&Key>, now: Timestamp) {
-        let place = Place::Key(record.id);
-        if let Some(fault) = &record.fault {
-            log::debug!("key {} is out of use: {fault}", record.id);
-            self.cooldowns.rest_until(place, cause(fault).unwrap_or("key_rejected"), None, now);
-        } else if before.is_some_and(|key| key.record.fault.is_some()) {
-            self.cooldowns.clear(&place);
         }
     }
 

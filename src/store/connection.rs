@@ -55,18 +55,6 @@ pub(super) enum AnyConnection {
     Sqlite(SqliteConnection),
 }
 
-/// Compiles one statement for each database: for upserts and batches, which the common connection
-/// type cannot express (stack facts 0).
-macro_rules! on_either {
-    ($connection:expr, $either:ident => $statement:expr) => {
-        match $connection {
-            $crate::store::connection::AnyConnection::Postgres($either) => $statement,
-            $crate::store::connection::AnyConnection::Sqlite($either) => $statement,
-        }
-    };
-}
-pub(super) use on_either;
-
 /// The connections in use, with the transactions that both databases understand.
 pub(super) struct Pool {
     place: Place,

@@ -27,8 +27,9 @@ impl Store {
     pub fn save_cooldowns(&self, changed: &[CooldownRecord], ended: &[Place]) -> Result<i64, StoreError> {
         // In order, so that replicas that write the same places cannot deadlock.
         let changed: BTreeMap<String, &CooldownRecord> =
-            changed.iter().map(|rest| (storable(&rest.place.to_string()), rest)).collect();
-        let ended: BTreeSet<String> = ended.iter().map(|place| storable(&place.to_string())).collect();
+            changed.iter().map(|rest| (storable(&rest.place.to_string()).into_owned(), rest)).collect();
+        let ended: BTreeSet<String> =
+            ended.iter().map(|place| storable(&place.to_string()).into_owned()).collect();
         self.pool.write(|connection| {
             if changed.is_empty() && ended.is_empty() {
                 return news::revision(connection, Topic::Cooldowns);

@@ -168,7 +168,7 @@ pub(super) fn add(
     let id = KeyId(last.unwrap_or(0) + 1);
     let record = KeyRecord {
         id,
-        label: storable(&key.label),
+        label: storable(&key.label).into_owned(),
         hint: key.secret.hint(),
         account,
         enabled: true,

@@ -11,7 +11,7 @@ mod stats;
 mod complete;
 
 use super::Store;
-use super::connection::{AnyConnection, on_either};
+use super::connection::AnyConnection;
 use super::error::StoreError;
 use super::schema::usage;
 use super::text::storable;
@@ -20,15 +20,16 @@ use crate::domain::time::Timestamp;
 use crate::domain::usage::{TokenUsage, UsageRow};
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
+use std::borrow::{Borrow, Cow};
 use std::collections::HashSet;
 
-/// Rows in one statement: 27 binds each, and SQLite takes 32,766 (stack facts 0).
+/// Rows in one statement: 27 binds each, and Postgres takes 65,535.
 const ROWS_PER_STATEMENT: usize = 500;
 
 impl Store {
     /// Writes rows, all or none, and says how many were new: a request that has its row already is
     /// passed over, so a batch may be written again.
-    pub fn insert_usage(&self, rows: &[UsageRow]) -> Result<usize, StoreError> {
+    pub fn insert_usage(&self, rows: &[impl Borrow<UsageRow>]) -> Result<usize, StoreError> {
         if rows.is_empty() {
             return Ok(0);
         }
@@ -37,7 +38,7 @@ impl Store {
 
     /// The row of one request.
     pub fn usage_row(&self, request_id: &str) -> Result<Option<UsageRow>, StoreError> {
-        let line: Option<UsageLine> = self
+        let line: Option<UsageLine<'static>> = self
             .pool
             .read(|connection| Ok(usage::table.find(storable(request_id)).first(connection).optional()?))?;
         Ok(line.map(UsageRow::from))
@@ -66,44 +67,74 @@ impl Store {
 }
 
 /// Writes rows and their hourly sums within the caller's transaction; says how many were new.
-pub(super) fn insert(connection: &mut AnyConnection, rows: &[UsageRow]) -> Result<usize, StoreError> {
-    let mut added: Vec<&UsageRow> = Vec::new();
+pub(super) fn insert(
+    connection: &mut AnyConnection,
+    rows: &[impl Borrow<UsageRow>],
+) -> Result<usize, StoreError> {
+    // Only what was new is summed; of a row that stands twice in the batch, the first is.
+    let added = match connection {
+        AnyConnection::Postgres(connection) => insert_at_once(connection, rows)?,
+        AnyConnection::Sqlite(connection) => insert_one_by_one(connection, rows)?,
+    };
+    hours::add(connection, &added)?;
+    Ok(added.len())
+}
+
+/// Many in one statement: each one has its way to the server.
+fn insert_at_once<'a>(
+    connection: &mut PgConnection,
+    rows: &'a [impl Borrow<UsageRow>],
+) -> Result<Vec<&'a UsageRow>, StoreError> {
+    let mut added = Vec::with_capacity(rows.len());
     for chunk in rows.chunks(ROWS_PER_STATEMENT) {
-        let lines: Vec<UsageLine> = chunk.iter().map(UsageLine::from).collect();
-        let ids: Vec<String> = on_either!(&mut *connection, either => diesel::insert_into(usage::table)
+        let lines: Vec<UsageLine<'_>> = chunk.iter().map(|row| UsageLine::from(row.borrow())).collect();
+        let ids: Vec<String> = diesel::insert_into(usage::table)
             .values(&lines)
             .on_conflict_do_nothing()
             .returning(usage::request_id)
-            .get_results(either)?);
-        // Only what was new is summed; of a row that stands twice in the batch, the first is.
+            .get_results(connection)?;
         let mut new: HashSet<String> = ids.into_iter().collect();
-        added.extend(
-            lines.iter().zip(chunk).filter(|(line, _)| new.remove(&line.request_id)).map(|(_, row)| row),
-        );
+        let lines = lines.iter().zip(chunk);
+        added.extend(lines.filter(|(line, _)| new.remove(&*line.request_id)).map(|(_, row)| row.borrow()));
     }
-    hours::add(connection, &added)?;
-    Ok(added.len())
+    Ok(added)
+}
+
+/// One statement that is prepared once: reading a long one takes SQLite longer than running it. Nothing but
+/// a request's second row can be ignored, since every column takes what a line can hold.
+fn insert_one_by_one<'a>(
+    connection: &mut SqliteConnection,
+    rows: &'a [impl Borrow<UsageRow>],
+) -> Result<Vec<&'a UsageRow>, StoreError> {
+    let mut added = Vec::with_capacity(rows.len());
+    for row in rows.iter().map(Borrow::borrow) {
+        let line = UsageLine::from(row);
+        if diesel::insert_or_ignore_into(usage::table).values(&line).execute(connection)? > 0 {
+            added.push(row);
+        }
+    }
+    Ok(added)
 }
 
 /// A row as the table holds it. Its fields stand in the order of the columns.
 #[derive(Queryable, Insertable)]
 #[diesel(table_name = usage, treat_none_as_default_value = false)]
-struct UsageLine {
-    request_id: String,
+struct UsageLine<'a> {
+    request_id: Cow<'a, str>,
     time: i64,
-    endpoint: String,
-    model: String,
-    model_served: Option<String>,
+    endpoint: Cow<'a, str>,
+    model: Cow<'a, str>,
+    model_served: Option<Cow<'a, str>>,
     key_id: Option<i64>,
-    key_label: Option<String>,
+    key_label: Option<Cow<'a, str>>,
     account_id: Option<i64>,
     token_id: Option<i64>,
-    client_kind: String,
-    client_hint: Option<String>,
+    client_kind: Cow<'a, str>,
+    client_hint: Option<Cow<'a, str>>,
     stream: bool,
     status: i32,
-    outcome: String,
-    error_kind: Option<String>,
+    outcome: Cow<'a, str>,
+    error_kind: Option<Cow<'a, str>>,
     prompt_tokens: Option<i64>,
     completion_tokens: Option<i64>,
     total_tokens: Option<i64>,
@@ -113,14 +144,14 @@ struct UsageLine {
     attempts: i32,
     first_content_ms: Option<i64>,
     duration_ms: i64,
-    provider: Option<String>,
-    generation_id: Option<String>,
-    attempt_log: Option<String>,
+    provider: Option<Cow<'a, str>>,
+    generation_id: Option<Cow<'a, str>>,
+    attempt_log: Option<Cow<'a, str>>,
 }
 
-impl From<&UsageRow> for UsageLine {
-    fn from(row: &UsageRow) -> UsageLine {
-        let optional = |text: &Option<String>| text.as_deref().map(storable);
+impl<'a> From<&'a UsageRow> for UsageLine<'a> {
+    fn from(row: &'a UsageRow) -> UsageLine<'a> {
+        let optional = |text: &'a Option<String>| text.as_deref().map(storable);
         UsageLine {
             request_id: storable(&row.request_id),
             time: row.time.millis(),
@@ -154,24 +185,25 @@ impl From<&UsageRow> for UsageLine {
     }
 }
 
-impl From<UsageLine> for UsageRow {
-    fn from(line: UsageLine) -> UsageRow {
+impl From<UsageLine<'_>> for UsageRow {
+    fn from(line: UsageLine<'_>) -> UsageRow {
+        let some = |text: Option<Cow<'_, str>>| text.map(Cow::into_owned);
         UsageRow {
-            request_id: line.request_id,
+            request_id: line.request_id.into_owned(),
             time: Timestamp::from_millis(line.time),
-            endpoint: line.endpoint,
-            model: line.model,
-            model_served: line.model_served,
+            endpoint: line.endpoint.into_owned(),
+            model: line.model.into_owned(),
+            model_served: some(line.model_served),
             key_id: line.key_id.map(KeyId),
-            key_label: line.key_label,
+            key_label: some(line.key_label),
             account_id: line.account_id.map(AccountId),
             token_id: line.token_id.map(TokenId),
-            client_kind: line.client_kind,
-            client_hint: line.client_hint,
+            client_kind: line.client_kind.into_owned(),
+            client_hint: some(line.client_hint),
             stream: line.stream,
             status: u16::try_from(line.status).unwrap_or(0),
-            outcome: line.outcome,
-            error_kind: line.error_kind,
+            outcome: line.outcome.into_owned(),
+            error_kind: some(line.error_kind),
             tokens: TokenUsage {
                 prompt: line.prompt_tokens,
                 completion: line.completion_tokens,
@@ -183,8 +215,8 @@ impl From<UsageLine> for UsageRow {
             attempts: u32::try_from(line.attempts).unwrap_or(0),
             first_content_ms: line.first_content_ms,
             duration_ms: line.duration_ms,
-            provider: line.provider,
-            generation_id: line.generation_id,
+            provider: some(line.provider),
+            generation_id: some(line.generation_id),
             attempt_log: attempts::read(line.attempt_log.as_deref()),
         }
     }

@@ -6,29 +6,26 @@ use serde_json::Value;
 
 /// From a `usage` object of any dialect.
 pub fn tokens(usage: &Value) -> TokenUsage {
-    let number = |paths: &[&str]| paths.iter().find_map(|path| usage.pointer(path).and_then(whole));
+    let number = |name: &str| usage.get(name).and_then(whole);
+    let detail = |names: [&str; 2], name: &str| {
+        names.iter().find_map(|details| usage.get(details)?.get(name).and_then(whole))
+    };
     // Anthropic's `input_tokens` are those beside the cache, which is stated apart.
-    let beside = ["/cache_read_input_tokens", "/cache_creation_input_tokens"];
-    let cache: i64 = beside.iter().filter_map(|path| number(&[path])).fold(0, i64::saturating_add);
-    let prompt = number(&["/prompt_tokens"])
-        .or_else(|| number(&["/input_tokens"]).map(|tokens| tokens.saturating_add(cache)));
-    let completion = number(&["/completion_tokens", "/output_tokens"]);
+    let from_cache = number("cache_read_input_tokens");
+    let beside = [from_cache, number("cache_creation_input_tokens")];
+    let cache = beside.into_iter().flatten().fold(0, i64::saturating_add);
+    let input = || number("input_tokens").map(|tokens| tokens.saturating_add(cache));
+    let prompt = number("prompt_tokens").or_else(input);
+    let completion = number("completion_tokens").or_else(|| number("output_tokens"));
     TokenUsage {
         prompt,
         completion,
-        total: number(&["/total_tokens"]).or_else(|| match (prompt, completion) {
+        total: number("total_tokens").or_else(|| match (prompt, completion) {
             (None, None) => None,
             (prompt, completion) => Some(prompt.unwrap_or(0).saturating_add(completion.unwrap_or(0))),
         }),
-        reasoning: number(&[
-            "/completion_tokens_details/reasoning_tokens",
-            "/output_tokens_details/reasoning_tokens",
-        ]),
-        cached: number(&[
-            "/prompt_tokens_details/cached_tokens",
-            "/input_tokens_details/cached_tokens",
-            "/cache_read_input_tokens",
-        ]),
+        reasoning: detail(["completion_tokens_details", "output_tokens_details"], "reasoning_tokens"),
+        cached: detail(["prompt_tokens_details", "input_tokens_details"], "cached_tokens").or(from_cache),
         cost: usage.get("cost").and_then(Value::as_f64).filter(|cost| cost.is_finite()),
     }
 }

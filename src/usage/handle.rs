@@ -56,12 +56,13 @@ impl UsageHandle {
 
     /// Writes a row into the journal, which takes microseconds. The last bytes of its answer may go
     /// when [`Written`] resolves; from then on the row outlives this process.
-    pub fn record(&self, row: &UsageRow) -> Written {
-        let written = self.journal.append(row);
-        self.metrics.request(row);
+    pub fn record(&self, row: UsageRow) -> Written {
+        let row = Arc::new(row);
+        let written = self.journal.append(&row);
+        self.metrics.request(&row);
         if self.live.receiver_count() > 0 {
             // Who has left meanwhile misses nothing.
-            let _ = self.live.send(Arc::new(row.clone()));
+            let _ = self.live.send(row);
         }
         written
     }

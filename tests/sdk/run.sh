@@ -105,8 +105,8 @@ await() {
   return 1
 }
 
-# Accounts that bought credits may send 20 a minute each: enough of them that no test waits, and two
-# dead keys among them, which no test may notice.
+# Accounts that bought credits may send 20 a minute each: enough of them that no test waits, none of them
+# another proxy's too, and two dead keys among them, which no test may notice.
 good_keys() {
   local number keys='sk-or-v1-sim-revoked-1,sk-or-v1-sim-keylimit-2'
   for number in $(seq 24); do keys+=",sk-or-v1-sim-good-$number-acctpaid$number"; done
@@ -190,7 +190,7 @@ start simulator "$binary" simulate --port "$sim_port"
 await simulator "$SIMULATOR_URL/api/v1/models"
 serve main "$main_port" "$main_admin" "$(good_keys)"
 serve spent "$spent_port" "$spent_admin" sk-or-v1-sim-daily-1
-serve secure "$secure_port" "$secure_admin" sk-or-v1-sim-good-1-acctpaid1 \
+serve secure "$secure_port" "$secure_admin" sk-or-v1-sim-good-25-acctpaid25 \
   --https --cert-path "$work/cert.pem" --key-path "$work/key.pem"
 await main "http://127.0.0.1:$main_port/ready"
 await spent "http://127.0.0.1:$spent_port/health"

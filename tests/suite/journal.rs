@@ -16,6 +16,7 @@ use serde_json::Value;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
+use std::sync::Arc;
 
 /// A simulator, and the real program in front of it.
 fn program() -> (Simulator, Program) {
@@ -85,7 +86,7 @@ fn leave_rows(folder: &Path, count: i64) {
             outcome: "completed".to_owned(),
             ..UsageRow::begin(RequestId::new(at), at, "chat/completions")
         };
-        drop(journal.append(&row));
+        drop(journal.append(&Arc::new(row)));
     }
 }
 

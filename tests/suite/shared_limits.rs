@@ -2,13 +2,13 @@
 //! sees no more of them than a limit allows. The simulator counts and refuses nothing by itself.
 //!
 //! On SQLite two processes share one file; where `TEST_POSTGRES_URL` names a server, three share a
-//! database there. The nemesis goes on for some seconds; for two minutes and among four with `LONG_TESTS`.
+//! database there. The nemesis goes on for some seconds; for two minutes and among four with `LONG_TESTS`,
+//! `NEMESIS_RUNS` times. On Postgres it has a server of its own, which it starts anew, and clocks that are wrong.
 
 use crate::support::{
-    Answer, CHAT, Call, PASSWORD, Program, Running, Wire, chat, good_keys, is_long, key, postgres, wait_until,
+    Answer, CHAT, Call, PASSWORD, PostgresServer, Program, Running, Wire, chat, good_keys, is_long, key,
+    postgres, wait_until,
 };
-use diesel::connection::{Connection, SimpleConnection};
-use diesel::pg::PgConnection;
 use openrouter_proxy::simulator::{Control, Options as SimulatorOptions, Simulator};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -216,32 +216,55 @@ fn try_ask(address: SocketAddr) -> Option<u16> {
     String::from_utf8_lossy(&answer).split(' ').nth(1)?.parse().ok()
 }
 
-/// Says `statement` to the server, beside the database that it is about.
-fn tell(statement: &str) {
-    let server = std::env::var("TEST_POSTGRES_URL").expect("a server");
-    let mut connection = PgConnection::establish(&server).expect("the server answers");
-    connection.batch_execute(statement).expect("a valid statement");
+/// The library that turns a process's clock, where Debian's package `faketime` puts it.
+fn clock_turner() -> String {
+    let folders = std::fs::read_dir("/usr/lib").expect("the libraries").flatten();
+    let mut files = folders.map(|folder| folder.path().join("faketime/libfaketimeMT.so.1"));
+    let file = files.find(|file| file.exists()).expect("the package faketime is installed");
+    file.to_str().expect("UTF-8").to_owned()
 }
 
-/// One thing that goes wrong with the fleet, or with the database of this name.
-fn harm(fleet: &Mutex<Fleet>, database: Option<&str>) {
+/// Lets the clock of the next process be wrong.
+fn turn_clock(fleet: &mut Fleet) {
+    let wrong = ["-90s", "+90s", "+0s"][fastrand::usize(..3)];
+    fleet.program.change("LD_PRELOAD", &clock_turner());
+    fleet.program.change("FAKETIME", wrong);
+    fleet.program.change("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+}
+
+/// A server and the name of the database there.
+type Place<'a> = (&'a PostgresServer, &'a str);
+
+/// One thing that goes wrong with the fleet, or with its database.
+fn harm(fleet: &Mutex<Fleet>, database: Option<Place<'_>>) {
     let who = fastrand::usize(..fleet.lock().expect("no panic").running.len());
-    let replace = |signal| fleet.lock().expect("no panic").replace(who, signal);
+    let replace = |signal| {
+        let mut fleet = fleet.lock().expect("no panic");
+        if database.is_some() {
+            turn_clock(&mut fleet);
+        }
+        fleet.replace(who, signal);
+    };
     let a_while = || {
         std::thread::sleep(Duration::from_millis(fastrand::u64(500..if is_long() { 20_000 } else { 2_000 })))
     };
-    let cut = |name: &str| {
-        tell(&format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"));
+    let cut = |(server, name): Place<'_>| {
+        server.tell(&format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+        ));
     };
-    match (fastrand::u8(..if database.is_some() { 5 } else { 3 }), database) {
-        (3, Some(name)) => cut(name),
-        // As if the server were started anew: everybody is thrown out, and nobody is let in for a while.
-        (4, Some(name)) => {
-            tell(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false"));
-            cut(name);
+    match (fastrand::u8(..if database.is_some() { 7 } else { 3 }), database) {
+        (3, Some(place)) => cut(place),
+        // Everybody is thrown out, and nobody is let in for a while.
+        (4, Some((server, name))) => {
+            server.tell(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false"));
+            cut((server, name));
             a_while();
-            tell(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true"));
+            server.tell(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true"));
         }
+        (5, Some((server, _))) => server.restart("INT"),
+        // As if it had crashed: it recovers from its log.
+        (6, Some((server, _))) => server.restart("QUIT"),
         (1, _) => replace("TERM"),
         (2, _) => {
             fleet.lock().expect("no panic").running[who].0.signal("STOP");
@@ -252,50 +275,78 @@ fn harm(fleet: &Mutex<Fleet>, database: Option<&str>) {
     }
 }
 
+/// The most that each account was asked in one UTC minute.
+fn most_in_a_minute(control: &Control) -> u64 {
+    let mut minutes: BTreeMap<(String, i64), u64> = BTreeMap::new();
+    for received in control.received().iter().filter(|received| received.method == "POST") {
+        *minutes.entry((received.key_hint.clone(), received.at.minute())).or_default() += 1;
+    }
+    minutes.values().max().copied().unwrap_or(0)
+}
+
 #[test]
 fn whatever_dies_or_pauses_no_limit_is_passed() {
+    let runs = std::env::var("NEMESIS_RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(1);
+    for _ in 0..runs {
+        nemesis(2, None);
+    }
+    for _ in 0..runs {
+        let Some(server) = PostgresServer::start() else { return };
+        nemesis(if is_long() { 4 } else { 3 }, Some(&server));
+    }
+}
+
+fn nemesis(programs: usize, server: Option<&PostgresServer>) {
     const LIMIT: u64 = 200;
-    on_each(|programs, database| {
-        let (accounts, lasting) = if is_long() { (10, 120) } else { (2, 6) };
-        let programs = if is_long() && database.is_some() { 4 } else { programs };
-        let url = database.as_ref().map(postgres::Database::url);
-        let name = url.as_deref().and_then(|url| url.rsplit('/').next());
-        let keys = good_keys(accounts).join("\n");
-        let settings = [("PROXY_FREE_DAILY_LIMIT", "200"), ("OPENROUTER_API_KEY", keys.as_str())];
-        let fleet = Mutex::new(spread(programs, database, &settings));
-        let control = fleet.lock().expect("no panic").control();
-        let over = AtomicBool::new(false);
-        std::thread::scope(|scope| {
-            for _ in 0..16 {
-                scope.spawn(|| {
-                    while !over.load(Ordering::Relaxed) {
-                        let addresses = fleet.lock().expect("no panic").addresses();
-                        try_ask(addresses[fastrand::usize(..addresses.len())]);
-                    }
-                });
-            }
-            let began = Instant::now();
-            while began.elapsed() < Duration::from_secs(lasting) {
-                harm(&fleet, name);
-            }
-            over.store(true, Ordering::Relaxed);
-        });
-        let most = || {
-            let keys = control.keys();
-            keys.values().flat_map(|key| key.by_day.values()).max().copied().unwrap_or(0)
-        };
-        assert!(most() <= LIMIT, "{}", most());
-        // Once nothing goes wrong any more, what is left of the day can be used.
-        wait_until("every process to serve again", || {
-            let addresses = fleet.lock().expect("no panic").addresses();
-            addresses.iter().all(|address| matches!(try_ask(*address), Some(200 | 429)))
-        });
-        let addresses = fleet.lock().expect("no panic").addresses();
-        exhaust(&addresses, PASSWORD);
-        assert!(most() <= LIMIT, "{}", most());
-        let all: u64 = control.keys().values().map(|key| key.attempts).sum();
-        let limits = LIMIT * u64::try_from(accounts).expect("small");
-        println!("{all} of {limits} were used by {programs} programs");
-        assert!(all >= limits * 8 / 10, "{all} of {limits}");
+    let (accounts, lasting, minute) = if is_long() { (10, 120, 120) } else { (2, 6, 1_000) };
+    let database = server.map(PostgresServer::database);
+    let url = database.as_ref().map(postgres::Database::url);
+    let place = server.zip(url.as_deref().and_then(|url| url.rsplit('/').next()));
+    let keys = good_keys(accounts).join("\n");
+    let settings = [
+        ("PROXY_FREE_DAILY_LIMIT", "200"),
+        ("PROXY_FREE_MINUTE_LIMIT", &minute.to_string()),
+        ("OPENROUTER_API_KEY", keys.as_str()),
+    ];
+    let fleet = Mutex::new(spread(programs, database, &settings));
+    let control = fleet.lock().expect("no panic").control();
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..16 {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    let addresses = fleet.lock().expect("no panic").addresses();
+                    try_ask(addresses[fastrand::usize(..addresses.len())]);
+                }
+            });
+        }
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_secs(lasting) {
+            harm(&fleet, place);
+        }
+        over.store(true, Ordering::Relaxed);
     });
+    let most = || {
+        let keys = control.keys();
+        keys.values().flat_map(|key| key.by_day.values()).max().copied().unwrap_or(0)
+    };
+    assert!(most() <= LIMIT, "{}", most());
+    // Once nothing goes wrong any more, what is left of the day can be used, some in the next minute.
+    wait_until("every process to serve again", || {
+        let addresses = fleet.lock().expect("no panic").addresses();
+        addresses.iter().all(|address| matches!(try_ask(*address), Some(200 | 429)))
+    });
+    let addresses = fleet.lock().expect("no panic").addresses();
+    exhaust(&addresses, PASSWORD);
+    if is_long() {
+        std::thread::sleep(Duration::from_secs(60));
+        exhaust(&addresses, PASSWORD);
+    }
+    let in_a_minute = most_in_a_minute(&control);
+    assert!(most() <= LIMIT, "{}", most());
+    assert!(in_a_minute <= minute, "{in_a_minute}");
+    let all: u64 = control.keys().values().map(|key| key.attempts).sum();
+    let limits = LIMIT * u64::try_from(accounts).expect("small");
+    println!("{all} of {limits} were used by {programs} programs, {in_a_minute} of {minute} in one minute");
+    assert!(all >= limits * 8 / 10, "{all} of {limits}");
 }

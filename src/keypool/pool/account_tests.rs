@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::domain::account::Limit;
+use crate::domain::key::StoredKey;
 use crate::keypool::line::{Line, Waiter};
 use crate::upstream::account::{KeyCheckFault, KeyInfo};
 use crate::upstream::verdict::{Refusal, judge};

@@ -28,7 +28,7 @@ impl Pool {
     /// Ends what keeps this key: its own rests, its account's, and its account's by model. Whether
     /// there is such a key.
     pub fn clear_key(&mut self, id: KeyId) -> bool {
-        let Some(key) = self.keys.iter_mut().find(|key| key.record.id == id) else { return false };
+        let Some(key) = self.key_mut(id) else { return false };
         key.record.fault = None;
         let account = key.record.account;
         let concerns = |place: &Place| match place {

@@ -89,7 +89,7 @@ impl Pool {
 
     /// The key itself, to be looked up by the operator's wish.
     pub fn look_at(&mut self, id: KeyId) -> Option<Secret> {
-        let key = self.keys.iter_mut().find(|key| key.record.id == id)?;
+        let key = self.key_mut(id)?;
         key.look.under_way = true;
         Some(key.secret.clone())
     }
@@ -102,7 +102,7 @@ impl Pool {
         by_hand: bool,
         now: Timestamp,
     ) -> Vec<Lesson> {
-        let Some(key) = self.keys.iter_mut().find(|key| key.record.id == id) else { return Vec::new() };
+        let Some(key) = self.key_mut(id) else { return Vec::new() };
         key.look = Look { last: Some(now), wanted: false, under_way: false, ..std::mem::take(&mut key.look) };
         let account = key.record.account;
         match said {
@@ -130,9 +130,9 @@ impl Pool {
     fn well(&mut self, id: KeyId, info: &KeyInfo, by_hand: bool, now: Timestamp) -> Vec<Lesson> {
         let place = Place::Key(id);
         let has_credit = info.limit_remaining.is_none_or(|left| left > 0.0);
-        let Some(key) = self.keys.iter_mut().find(|key| key.record.id == id) else { return Vec::new() };
-        let doubtful = key.look.healed.is_some_and(|healed| now.since(healed) < DOUBT) && !by_hand;
         let cause = self.cooldowns.get(&place, now).map(|rest| rest.cause);
+        let Some(key) = self.key_mut(id) else { return Vec::new() };
+        let doubtful = key.look.healed.is_some_and(|healed| now.since(healed) < DOUBT) && !by_hand;
         let over = match cause {
             Some("key_rejected" | "key_refused") => true,
             Some("key_limit") => has_credit,
@@ -142,13 +142,14 @@ impl Pool {
             return Vec::new();
         }
         key.look.healed = Some(now);
+        let fault = key.record.fault.take();
         self.cooldowns.clear(&place);
-        key.record.fault.take().map(|_| Lesson::Fault(id, None)).into_iter().collect()
+        fault.map(|_| Lesson::Fault(id, None)).into_iter().collect()
     }
 
     /// Takes over the account's tier, limit and count; the count only upwards.
     fn figures(&mut self, id: KeyId, info: &KeyInfo, now: Timestamp) -> Vec<Lesson> {
-        let Some(key) = self.keys.iter().find(|key| key.record.id == id) else { return Vec::new() };
+        let Some(key) = self.key(id) else { return Vec::new() };
         let account_id = key.record.account;
         let Some(account) = self.accounts.get_mut(&account_id) else { return Vec::new() };
         let (today, record) = (now.day(), &mut account.record);

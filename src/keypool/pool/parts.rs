@@ -106,7 +106,7 @@ impl Pool {
 
     /// Takes back what an attempt took that was never sent.
     pub(super) fn return_parts(&mut self, key: KeyId, account: Option<AccountId>, taken: &Taken) {
-        if let Some(key) = self.keys.iter_mut().find(|other| other.record.id == key) {
+        if let Some(key) = self.key_mut(key) {
             taken.key.into_iter().for_each(|drawn| key.part.give_back(drawn));
         }
         if let Some(account) = account.and_then(|id| self.accounts.get_mut(&id)) {
@@ -214,7 +214,7 @@ impl Pool {
                 self.accounts.get_mut(&AccountId(subject)).map(|account| &mut account.minute_part)
             }
             QuotaKind::KeyDay => {
-                let key = self.keys.iter_mut().find(|key| key.record.id == KeyId(subject));
+                let key = self.key_mut(KeyId(subject));
                 key.map(|key| &mut key.part)
             }
             QuotaKind::TokenDay | QuotaKind::TokenMinute => None,

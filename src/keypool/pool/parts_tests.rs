@@ -3,7 +3,8 @@
 use super::tests::{NOON, after, ask, stored};
 use super::*;
 use crate::domain::account::Limit;
-use crate::domain::quota::{Granted, Quota, Want};
+use crate::domain::key::StoredKey;
+use crate::domain::quota::{Granted, Quota, QuotaKind, Want};
 use crate::keypool::line::{Line, Waiter};
 use crate::upstream::account::KeyInfo;
 use std::collections::HashMap;

@@ -44,7 +44,7 @@ impl Pool {
     pub fn settle(&mut self, lease: u64, ending: &Ending, now: Timestamp) -> Vec<Lesson> {
         let Some(flight) = self.flights.remove(&lease) else { return Vec::new() };
         self.cooldowns.end_probe(&flight.places, lease);
-        let Some(key) = self.keys.iter_mut().find(|key| key.record.id == flight.key) else {
+        let Some(key) = self.key_mut(flight.key) else {
             return Vec::new();
         };
         key.in_flight = key.in_flight.saturating_sub(1);
@@ -74,14 +74,14 @@ impl Pool {
         let Some(flight) = self.flights.get_mut(&lease) else { return };
         let (key, model, places) = (flight.key, flight.model.clone(), std::mem::take(&mut flight.places));
         self.cooldowns.end_probe(&places, lease);
-        let record = self.keys.iter().map(|key| &key.record).find(|record| record.id == key);
+        let record = self.key(key).map(|key| &key.record);
         if let Some(account) = record.map(|record| record.account) {
             self.answered(key, account, &model, now);
         }
     }
 
     fn answered(&mut self, key: KeyId, account: AccountId, model: &str, now: Timestamp) {
-        if let Some(key) = self.keys.iter_mut().find(|other| other.record.id == key) {
+        if let Some(key) = self.key_mut(key) {
             key.proven = true;
         }
         self.model_strikes.remove(model);
@@ -102,7 +102,7 @@ impl Pool {
 
     /// Takes back what was reserved for an attempt that was never sent.
     fn give_back(&mut self, flight: &Flight) {
-        if let Some(key) = self.keys.iter_mut().find(|key| key.record.id == flight.key) {
+        if let Some(key) = self.key_mut(flight.key) {
             key.today.give_back(flight.day);
             key.record.used_total = key.record.used_total.saturating_sub(1);
         }
@@ -129,7 +129,7 @@ impl Pool {
         now: Timestamp,
     ) -> Vec<Lesson> {
         if asks_for_a_look(verdict.cause)
-            && let Some(key) = self.keys.iter_mut().find(|other| other.record.id == key)
+            && let Some(key) = self.key_mut(key)
         {
             key.look.want();
         }
@@ -177,7 +177,7 @@ impl Pool {
             Pause::Operator => {
                 self.cooldowns.rest_until(place, verdict.cause, None, now);
                 if verdict.scope == Scope::Key {
-                    if let Some(key) = self.keys.iter_mut().find(|other| other.record.id == key) {
+                    if let Some(key) = self.key_mut(key) {
                         key.record.fault = Some(verdict.cause.to_owned());
                     }
                     return vec![Lesson::Fault(key, Some(verdict.cause))];

@@ -2,20 +2,26 @@
 
 use super::{Ask, Key, NoKey, PROBING, Pool, Standing};
 use crate::domain::cooldown::Place;
-use crate::domain::time::Timestamp;
-use crate::keypool::strategy::{Candidate, choose};
+use crate::domain::key::KeyRecord;
+use crate::domain::time::{Day, Timestamp};
+use crate::keypool::strategy::{Candidate, Rank, rank};
 use crate::upstream::verdict::Cause;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 
 /// What keeps a key, and until when; `None`: until the operator acts.
 pub(super) type Kept = (Option<Timestamp>, Cause);
 
-/// A key that may be taken: where it stands, what the strategy looks at, what it would probe.
-type Choice = (usize, Candidate, Vec<Place>);
+/// Which of two keys is taken first: the proven, then the conversation's own, then by the strategy.
+type Order = (bool, bool, Rank);
 
 impl Pool {
     /// What an attempt for `model` would probe, whatever key it takes. Errors: no key helps.
     pub(super) fn shared_standing(&self, model: &str, now: Timestamp) -> Result<Vec<Place>, NoKey> {
         let mut probes = Vec::new();
+        if self.cooldowns.is_empty() {
+            return Ok(probes);
+        }
         for place in [Place::Everything, Place::Model(model.to_owned())] {
             match self.cooldowns.standing(&place, now) {
                 Standing::Free => {}
@@ -30,13 +36,18 @@ impl Pool {
     }
 
     /// The index of the key to use, and the places it probes.
+    ///
+    /// The keys are looked at in the order in which they would be taken, so that of many that may be used
+    /// only the first is looked at.
     pub(super) fn pick(&self, ask: &Ask, now: Timestamp, chance: u64) -> Result<(usize, Vec<Place>), NoKey> {
-        let mut usable: Vec<Choice> = Vec::new();
-        let mut passed_over: Vec<Choice> = Vec::new();
+        let mut ranked = self.ranked(ask, now, chance);
+        // A key that is only passed over is better than none.
+        let mut passed_over: Option<(usize, Vec<Place>)> = None;
         let mut earliest: Option<Kept> = None;
         let mut tried = false;
-        for (index, key) in self.keys.iter().enumerate().filter(|(_, key)| key.record.enabled) {
-            let probes = match self.standing(key, ask, now) {
+        while let Some(Reverse((_, index))) = ranked.pop() {
+            let Some(key) = self.keys.get(index) else { continue };
+            let mut probes = match self.standing(key, ask, now) {
                 Ok(probes) => probes,
                 Err(kept) => {
                     earliest = Some(earliest.map_or(kept, |best| sooner(best, kept)));
@@ -47,65 +58,54 @@ impl Pool {
                 tried = true;
                 continue;
             }
-            let candidate = self.candidate(key, ask, now);
             let path = Place::KeyPath(key.record.id);
             match self.cooldowns.standing(&path, now) {
-                Standing::Free => usable.push((index, candidate, probes)),
-                Standing::Probe => usable.push((index, candidate, [probes, vec![path]].concat())),
-                Standing::Resting(_) => passed_over.push((index, candidate, probes)),
+                Standing::Free => return Ok((index, probes)),
+                Standing::Probe => {
+                    probes.push(path);
+                    return Ok((index, probes));
+                }
+                Standing::Resting(_) => drop(passed_over.get_or_insert((index, probes))),
             }
         }
-        // A key that is only passed over is better than none.
-        let choices = if usable.is_empty() { passed_over } else { usable };
-        let mut choices = self.of_conversation(self.proven(choices, ask), ask, now);
-        let candidates: Vec<Candidate> = choices.iter().map(|(_, candidate, _)| *candidate).collect();
-        match (choose(self.options.strategy, &candidates, chance), earliest) {
-            (Some(chosen), _) => {
-                let (index, _, probes) = choices.swap_remove(chosen);
-                Ok((index, probes))
-            }
+        match (passed_over, earliest) {
+            (Some(choice), _) => Ok(choice),
             (None, Some((until, cause))) if !tried => Err(NoKey::AllResting { until, cause }),
             (None, None) if !tried => Err(NoKey::NoneConfigured),
             (None, _) => Err(NoKey::AllTried),
         }
     }
 
-    /// After a setback, of the choices those that were answered last time, if there are any: a second
-    /// attempt is not for finding out how a key does.
-    fn proven(&self, choices: Vec<Choice>, ask: &Ask) -> Vec<Choice> {
-        if ask.tried.is_empty() {
-            return choices;
-        }
-        let is_proven = |(index, ..): &Choice| self.keys.get(*index).is_some_and(|key| key.proven);
-        let (proven, others): (Vec<Choice>, Vec<Choice>) = choices.into_iter().partition(is_proven);
-        if proven.is_empty() { others } else { proven }
-    }
-
-    /// Of the choices those of the account that served this conversation before, if there are any.
-    fn of_conversation(&self, choices: Vec<Choice>, ask: &Ask, now: Timestamp) -> Vec<Choice> {
+    /// The enabled keys by index, the one to take first on top.
+    fn ranked(&self, ask: &Ask, now: Timestamp, chance: u64) -> BinaryHeap<Reverse<(Order, usize)>> {
         let known = ask.conversation.filter(|conversation| conversation.goes_on);
-        let Some(account) = known.and_then(|known| self.sessions.account(known.id, now)) else {
-            return choices;
+        let preferred = known.and_then(|known| self.sessions.account(known.id, now));
+        let today = now.day();
+        let order = |key: &Key| {
+            // After a setback: a second attempt is not for finding out how a key does.
+            let is_unproven = !ask.tried.is_empty() && !key.proven;
+            // The account that served this conversation before.
+            let is_other = preferred.is_some_and(|account| account != key.record.account);
+            let candidate = Candidate {
+                id: key.record.id.0,
+                last_taken: key.last_taken,
+                used_today: key.today.used(today),
+                remaining: || self.remaining(key, ask, today),
+            };
+            (is_unproven, is_other, rank(self.options.strategy, candidate, chance))
         };
-        let is_of =
-            |(index, ..): &Choice| self.keys.get(*index).is_some_and(|key| key.record.account == account);
-        let (preferred, others): (Vec<Choice>, Vec<Choice>) = choices.into_iter().partition(is_of);
-        if preferred.is_empty() { others } else { preferred }
+        let keys = self.keys.iter().enumerate().filter(|(_, key)| key.record.enabled);
+        keys.map(|(index, key)| Reverse((order(key), index))).collect()
     }
 
-    /// What the strategy looks at: of the key's own limit and its account's the one that is nearer.
-    fn candidate(&self, key: &Key, ask: &Ask, now: Timestamp) -> Candidate {
-        let today = now.day();
+    /// What is left today of the key's own limit and its account's: the one that is nearer.
+    fn remaining(&self, key: &Key, ask: &Ask, today: Day) -> Option<u64> {
         let account = self.accounts.get(&key.record.account).filter(|_| ask.free);
         let of_account = account.and_then(|account| account.remaining(&self.options.limits, today));
         let own = key.today.remaining(key.record.daily_limit, today);
-        Candidate {
-            last_taken: key.last_taken,
-            used_today: key.today.used(today),
-            remaining: match (own, of_account) {
-                (Some(own), Some(of_account)) => Some(own.min(of_account)),
-                (own, of_account) => own.or(of_account),
-            },
+        match (own, of_account) {
+            (Some(own), Some(of_account)) => Some(own.min(of_account)),
+            (own, of_account) => own.or(of_account),
         }
     }
 
@@ -124,12 +124,22 @@ impl Pool {
         {
             return Err((Some(until), cause));
         }
+        let probes = self.probed(record, &ask.model, now)?;
+        self.lacks(key, ask.free, now).map_or(Ok(probes), Err)
+    }
+
+    /// The places that an attempt for `model` with this key would probe. Errors: one of them rests.
+    fn probed(&self, record: &KeyRecord, model: &str, now: Timestamp) -> Result<Vec<Place>, Kept> {
+        let mut probes = Vec::new();
+        // Nothing rests: there is nothing to name.
+        if self.cooldowns.is_empty() {
+            return Ok(probes);
+        }
         let places = [
             Place::Key(record.id),
             Place::Account(record.account),
-            Place::AccountModel(record.account, ask.model.clone()),
+            Place::AccountModel(record.account, model.to_owned()),
         ];
-        let mut probes = Vec::new();
         for place in places {
             match self.cooldowns.standing(&place, now) {
                 Standing::Free => {}
@@ -140,7 +150,7 @@ impl Pool {
                 }
             }
         }
-        self.lacks(key, ask.free, now).map_or(Ok(probes), Err)
+        Ok(probes)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::domain::account::Limit;
+use crate::domain::key::StoredKey;
 use crate::domain::strategy::Strategy;
 use crate::upstream::verdict::{Refusal, judge};
 use proptest::prelude::*;

@@ -28,12 +28,12 @@ struct Kept<'a> {
 }
 
 /// What the column holds; nothing where there was no attempt.
-pub(super) fn written(log: &AttemptLog) -> Option<String> {
+pub(super) fn written(log: &AttemptLog) -> Option<Cow<'static, str>> {
     if log.is_empty() {
         return None;
     }
     let kept: Vec<Kept<'_>> = log.iter().map(Kept::from).collect();
-    serde_json::to_string(&kept).ok().map(|text| storable(&text))
+    serde_json::to_string(&kept).ok().map(|text| Cow::Owned(storable(&text).into_owned()))
 }
 
 /// What the column says; a text of another form says nothing, and costs the row nothing else.

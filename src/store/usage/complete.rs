@@ -8,19 +8,20 @@ use crate::store::text::storable;
 use crate::store::{Store, StoreError};
 use diesel::prelude::*;
 use diesel::result::OptionalEmptyChangesetExtension;
+use std::borrow::Cow;
 
 /// The columns that are filled; what the upstream did not say stays as it is.
 #[derive(AsChangeset)]
 #[diesel(table_name = usage)]
-struct Filled {
+struct Filled<'a> {
     prompt_tokens: Option<i64>,
     completion_tokens: Option<i64>,
     total_tokens: Option<i64>,
     reasoning_tokens: Option<i64>,
     cached_tokens: Option<i64>,
     cost: Option<f64>,
-    provider: Option<String>,
-    model_served: Option<String>,
+    provider: Option<Cow<'a, str>>,
+    model_served: Option<Cow<'a, str>>,
 }
 
 impl Store {
@@ -44,12 +45,12 @@ impl Store {
             .filter(usage::request_id.eq(storable(request_id)))
             .filter(usage::outcome.eq(Outcome::Cancelled.word()));
         self.pool.write(|connection| {
-            let before: Option<UsageLine> = row.clone().first(connection).optional()?;
+            let before: Option<UsageLine<'_>> = row.clone().first(connection).optional()?;
             // Nothing to fill is no fault.
             let changed = diesel::update(row.clone()).set(&filled).execute(connection);
             let changed = changed.optional_empty_changeset()?.is_some_and(|changed| changed > 0);
             if changed && let Some(before) = before {
-                let after: UsageLine = row.first(connection)?;
+                let after: UsageLine<'_> = row.first(connection)?;
                 hours::correct(connection, &before.into(), &after.into())?;
             }
             Ok(changed)

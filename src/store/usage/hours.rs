@@ -11,15 +11,24 @@ use crate::store::error::StoreError;
 use crate::store::text::storable;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Double, Integer, Text};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// Milliseconds of an hour.
 pub(super) const HOUR: i64 = 3_600_000;
 
+/// Lines in one statement: at most 11 binds each, and SQLite takes 32,766 (stack facts 0).
+const AT_ONCE: usize = 500;
+
+/// Part, hour, name and outcome of a sum.
+type Place<'a> = (&'static str, i64, Cow<'a, str>, &'a str);
+/// Hour, figure and bucket of a time.
+type Time = (i64, &'static str, i32);
+
 /// Adds rows, all of them new, to their hours.
 pub(super) fn add(connection: &mut AnyConnection, rows: &[&UsageRow]) -> Result<(), StoreError> {
-    let mut sums: BTreeMap<(&'static str, i64, String, &str), Sums> = BTreeMap::new();
-    let mut times: BTreeMap<(i64, &'static str, i32), i64> = BTreeMap::new();
+    let mut sums: BTreeMap<Place<'_>, Sums> = BTreeMap::new();
+    let mut times: BTreeMap<Time, i64> = BTreeMap::new();
     for row in rows {
         let hour = row.time.millis() / HOUR;
         for (part, name) in parts(row) {
@@ -32,22 +41,10 @@ pub(super) fn add(connection: &mut AnyConnection, rows: &[&UsageRow]) -> Result<
             *times.entry((hour, figure, bucket(millis))).or_default() += 1;
         }
     }
-    for ((part, hour, name, outcome), sum) in sums {
-        add_sums(connection, part, hour, &name, &storable(outcome), &sum)?;
-    }
-    for ((hour, figure, bucket), requests) in times {
-        diesel::sql_query(
-            "INSERT INTO usage_times (hour, figure, bucket, requests) VALUES ($1, $2, $3, $4) \
-             ON CONFLICT (hour, figure, bucket) DO UPDATE SET \
-             requests = usage_times.requests + excluded.requests",
-        )
-        .bind::<BigInt, _>(hour)
-        .bind::<Text, _>(figure)
-        .bind::<Integer, _>(bucket)
-        .bind::<BigInt, _>(requests)
-        .execute(connection)?;
-    }
-    Ok(())
+    let sums: Vec<_> = sums.into_iter().collect();
+    let times: Vec<_> = times.into_iter().collect();
+    sums.chunks(AT_ONCE).try_for_each(|sums| add_sums(connection, sums))?;
+    times.chunks(AT_ONCE).try_for_each(|times| add_times(connection, times))
 }
 
 /// Adds to the sums what a row's tokens and cost have become since it was added.
@@ -89,28 +86,20 @@ fn figure(value: u64) -> i64 {
 }
 
 /// Where a request counts: everywhere once, by its model, by its key and by its token.
-fn parts(row: &UsageRow) -> impl Iterator<Item = (&'static str, String)> {
+fn parts(row: &UsageRow) -> impl Iterator<Item = (&'static str, Cow<'_, str>)> {
     // A client can name any model; only one that a key of ours was used for, or that answered, gets
     // sums of its own, so that made-up names cannot fill the table.
     let vouched = row.key_id.is_some() || row.outcome == Outcome::Completed.word();
-    let model = if vouched { storable(&row.model) } else { String::new() };
-    let key = row.key_id.map(|id| ("key", id.to_string()));
-    let token = row.token_id.map(|id| ("token", id.to_string()));
-    [("all", String::new()), ("model", model)].into_iter().chain(key).chain(token)
+    let model = if vouched { storable(&row.model) } else { Cow::Borrowed("") };
+    let key = row.key_id.map(|id| ("key", Cow::Owned(id.to_string())));
+    let token = row.token_id.map(|id| ("token", Cow::Owned(id.to_string())));
+    [("all", Cow::Borrowed("")), ("model", model)].into_iter().chain(key).chain(token)
 }
 
-fn add_sums(
-    connection: &mut AnyConnection,
-    part: &str,
-    hour: i64,
-    name: &str,
-    outcome: &str,
-    sums: &Sums,
-) -> Result<(), StoreError> {
-    diesel::sql_query(
+fn add_sums(connection: &mut AnyConnection, lines: &[(Place<'_>, Sums)]) -> Result<(), StoreError> {
+    let statement = format!(
         "INSERT INTO usage_hours (part, hour, name, outcome, requests, prompt_tokens, completion_tokens, \
-         total_tokens, reasoning_tokens, cached_tokens, cost) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
+         total_tokens, reasoning_tokens, cached_tokens, cost) VALUES {} \
          ON CONFLICT (part, hour, name, outcome) DO UPDATE SET \
          requests = usage_hours.requests + excluded.requests, \
          prompt_tokens = usage_hours.prompt_tokens + excluded.prompt_tokens, \
@@ -119,18 +108,59 @@ fn add_sums(
          reasoning_tokens = usage_hours.reasoning_tokens + excluded.reasoning_tokens, \
          cached_tokens = usage_hours.cached_tokens + excluded.cached_tokens, \
          cost = usage_hours.cost + excluded.cost",
-    )
-    .bind::<Text, _>(part)
-    .bind::<BigInt, _>(hour)
-    .bind::<Text, _>(name)
-    .bind::<Text, _>(outcome)
-    .bind::<BigInt, _>(figure(sums.requests))
-    .bind::<BigInt, _>(figure(sums.prompt_tokens))
-    .bind::<BigInt, _>(figure(sums.completion_tokens))
-    .bind::<BigInt, _>(figure(sums.total_tokens))
-    .bind::<BigInt, _>(figure(sums.reasoning_tokens))
-    .bind::<BigInt, _>(figure(sums.cached_tokens))
-    .bind::<Double, _>(sums.cost)
-    .execute(connection)?;
+        binds(lines.len(), 11)
+    );
+    let mut query = diesel::sql_query(statement).into_boxed();
+    for ((part, hour, name, outcome), sums) in lines {
+        query = query
+            .bind::<Text, _>(*part)
+            .bind::<BigInt, _>(*hour)
+            .bind::<Text, _>(&**name)
+            .bind::<Text, _>(storable(outcome))
+            .bind::<BigInt, _>(figure(sums.requests))
+            .bind::<BigInt, _>(figure(sums.prompt_tokens))
+            .bind::<BigInt, _>(figure(sums.completion_tokens))
+            .bind::<BigInt, _>(figure(sums.total_tokens))
+            .bind::<BigInt, _>(figure(sums.reasoning_tokens))
+            .bind::<BigInt, _>(figure(sums.cached_tokens))
+            .bind::<Double, _>(sums.cost);
+    }
+    query.execute(connection)?;
     Ok(())
+}
+
+fn add_times(connection: &mut AnyConnection, lines: &[(Time, i64)]) -> Result<(), StoreError> {
+    let statement = format!(
+        "INSERT INTO usage_times (hour, figure, bucket, requests) VALUES {} \
+         ON CONFLICT (hour, figure, bucket) DO UPDATE SET \
+         requests = usage_times.requests + excluded.requests",
+        binds(lines.len(), 4)
+    );
+    let mut query = diesel::sql_query(statement).into_boxed();
+    for ((hour, figure, bucket), requests) in lines {
+        query = query
+            .bind::<BigInt, _>(*hour)
+            .bind::<Text, _>(*figure)
+            .bind::<Integer, _>(*bucket)
+            .bind::<BigInt, _>(*requests);
+    }
+    query.execute(connection)?;
+    Ok(())
+}
+
+/// `($1, $2), ($3, $4)`: the places of so many lines with so many columns each.
+fn binds(lines: usize, columns: usize) -> String {
+    let line = |line: usize| {
+        let places = (1..=columns).map(|column| format!("${}", line * columns + column));
+        format!("({})", places.collect::<Vec<_>>().join(", "))
+    };
+    (0..lines).map(line).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_value_has_its_place() {
+        assert_eq!(super::binds(2, 3), "($1, $2, $3), ($4, $5, $6)");
+    }
 }

@@ -45,7 +45,8 @@ fn page(connection: &mut AnyConnection, query: &UsageQuery) -> Result<UsagePage,
     }
     // One more than asked for, to know whether there is a next page.
     let limit = query.limit.max(1);
-    let lines: Vec<UsageLine> = ordered(rows, query.order).limit(i64::from(limit) + 1).load(connection)?;
+    let lines: Vec<UsageLine<'_>> =
+        ordered(rows, query.order).limit(i64::from(limit) + 1).load(connection)?;
     let mut rows: Vec<UsageRow> = lines.into_iter().map(UsageRow::from).collect();
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let has_more = rows.len() > limit;
@@ -131,11 +132,13 @@ fn matching(mut rows: Rows, filter: &UsageFilter, most: usize) -> Rows {
         rows = rows.filter(usage::key_id.eq(key.0));
     }
     if let Some(model) = filter.model.as_ref().filter(|_| may(true)) {
-        rows = rows.filter(usage::model.eq(storable(model)));
+        rows = rows.filter(usage::model.eq(storable(model).into_owned()));
     }
     match filter.status.as_ref().filter(|_| may(true)) {
         Some(StatusFilter::Code(code)) => rows.filter(usage::status.eq(i32::from(*code))),
-        Some(StatusFilter::Outcome(outcome)) => rows.filter(usage::outcome.eq(storable(outcome))),
+        Some(StatusFilter::Outcome(outcome)) => {
+            rows.filter(usage::outcome.eq(storable(outcome).into_owned()))
+        }
         None => rows,
     }
 }

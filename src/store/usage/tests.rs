@@ -80,7 +80,7 @@ fn a_request_has_one_row_however_often_it_is_written() {
     let batch = [again, second.clone(), second.clone()];
     assert_eq!(store.insert_usage(&batch).expect("rows"), 1);
     assert_eq!(store.insert_usage(&batch).expect("rows"), 0);
-    assert_eq!(store.insert_usage(&[]).expect("nothing"), 0);
+    assert_eq!(store.insert_usage(&Vec::<UsageRow>::new()).expect("nothing"), 0);
     assert_eq!(store.usage_page(&everything(UsageOrder::OldestFirst)).expect("rows").rows, [first, second]);
 }
 

@@ -43,7 +43,7 @@ pub(super) struct Files {
     /// Full ones, and those of processes that are gone.
     others: VecDeque<Arc<Segment>>,
     /// Rows that could not be written.
-    pub(super) unwritten: Vec<UsageRow>,
+    pub(super) unwritten: Vec<Arc<UsageRow>>,
     /// What has to be synced.
     pub(super) unsynced: Vec<Arc<Segment>>,
     /// Whether a file is new in the folder, which has to be synced then.
@@ -94,10 +94,15 @@ impl Inner {
     }
 
     /// Appends a frame to the file that is open for it. Errors: no file took it.
-    pub(super) fn append(&self, files: &mut Files, frame: &[u8]) -> Result<(), AppendError> {
+    pub(super) fn append(
+        &self,
+        files: &mut Files,
+        row: &Arc<UsageRow>,
+        frame: &[u8],
+    ) -> Result<(), AppendError> {
         let length = frame.len() as u64;
         let segment = self.current(files, length)?;
-        if let Err(error) = segment.append(frame) {
+        if let Err(error) = segment.append(row, frame) {
             self.spoilt(files, &error);
             return Err(error);
         }

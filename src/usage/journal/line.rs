@@ -11,6 +11,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::usage::{TokenUsage, UsageRow};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// The version of payloads that this program writes, and the only one it reads.
 pub const VERSION: u8 = 1;
@@ -111,7 +112,7 @@ pub fn read(version: u8, payload: &[u8]) -> Option<UsageRow> {
 #[derive(Debug, Default, PartialEq)]
 pub struct Read {
     /// The rows.
-    pub rows: Vec<UsageRow>,
+    pub rows: Vec<Arc<UsageRow>>,
     /// Whole frames, also those whose rows this program does not know.
     pub frames: usize,
     /// Bytes that are done with.
@@ -132,7 +133,7 @@ pub fn read_all(bytes: &[u8], most: usize) -> Read {
                 read.length += length;
                 read.frames += 1;
                 match self::read(version, payload) {
-                    Some(row) => read.rows.push(row),
+                    Some(row) => read.rows.push(Arc::new(row)),
                     None => read.damaged = true,
                 }
             }
@@ -313,8 +314,8 @@ mod tests {
     #[test]
     fn rows_come_back_as_they_were() {
         let at = Timestamp::from_millis(0);
-        let rows = vec![full(1), UsageRow::begin(RequestId::new(at), at, "embeddings"), full(2)];
-        let bytes = rows.iter().flat_map(write).collect::<Vec<u8>>();
+        let rows = [full(1), UsageRow::begin(RequestId::new(at), at, "embeddings"), full(2)].map(Arc::new);
+        let bytes = rows.iter().flat_map(|row| write(row)).collect::<Vec<u8>>();
         let read = read_all(&bytes, 100);
         assert_eq!((read.frames, read.length, read.damaged), (3, bytes.len(), false));
         assert_eq!(read.rows, rows);
@@ -354,7 +355,7 @@ mod tests {
         let mut bytes = frames.concat();
         bytes[frames[0].len() + 40] ^= 4;
         let read = read_all(&bytes, 100);
-        assert_eq!(read.rows, [rows[0].clone(), rows[2].clone()]);
+        assert_eq!(read.rows, [&rows[0], &rows[2]].map(|row| Arc::new(row.clone())));
         assert!(read.damaged);
         assert_eq!(read.length, bytes.len());
     }

@@ -1,7 +1,7 @@
 //! The journal: rows on the local disk before the last bytes of their answers go, until the database
 //! has them. What it holds survives the death of this process, and with `disk` a loss of power.
 //!
-//! [`frame`] and [`mod@line`] say how rows lie in its files, [`segment`] is one file, [`files`] are all of them,
+//! [`frame`] and [`mod@line`] say how rows lie in its files, [`segment`] is one file, [`recent`] what of it is in memory, [`files`] are all of them,
 //! [`sync`] is the waiting for the disk. Appending never waits for the database; what reads back and
 //! deletes runs on blocking threads. Never drops a row: what cannot be written stays in memory, and no
 //! new request is let in.
@@ -9,6 +9,7 @@
 mod files;
 mod frame;
 mod line;
+mod recent;
 mod segment;
 mod sync;
 
@@ -66,7 +67,7 @@ pub struct Taken {
 
 impl Taken {
     /// The rows.
-    pub fn rows(&self) -> &[UsageRow] {
+    pub fn rows(&self) -> &[Arc<UsageRow>] {
         &self.read.rows
     }
 }
@@ -85,10 +86,10 @@ impl Journal {
 
     /// Appends a row. When it returns, the row survives the death of this process; the last bytes of
     /// its answer may go when [`Written`] resolves.
-    pub fn append(&self, row: &UsageRow) -> Written {
+    pub fn append(&self, row: &Arc<UsageRow>) -> Written {
         let frame = line::write(row);
         let mut files = self.0.files();
-        match self.0.append(&mut files, &frame) {
+        match self.0.append(&mut files, row, &frame) {
             Ok(()) => {
                 let place = files.place;
                 drop(files);
@@ -96,7 +97,7 @@ impl Journal {
             }
             Err(error) => {
                 // The answer has its last bytes all the same: its row waits here for either disk.
-                files.unwritten.push(row.clone());
+                files.unwritten.push(Arc::clone(row));
                 self.0.rows.fetch_add(1, Ordering::AcqRel);
                 drop(files);
                 self.0.fails(&error);
@@ -175,9 +176,9 @@ impl Journal {
             return;
         }
         let mut files = self.0.files();
-        while let Some(row) = files.unwritten.first() {
-            let frame = line::write(row);
-            if self.0.append(&mut files, &frame).is_err() {
+        while let Some(row) = files.unwritten.first().cloned() {
+            let frame = line::write(&row);
+            if self.0.append(&mut files, &row, &frame).is_err() {
                 return;
             }
             files.unwritten.remove(0);
@@ -190,7 +191,7 @@ impl Journal {
     }
 
     /// At most `most` of the rows that could not be written, which the database may take directly.
-    pub fn unwritten(&self, most: usize) -> Vec<UsageRow> {
+    pub fn unwritten(&self, most: usize) -> Vec<Arc<UsageRow>> {
         self.0.files().unwritten.iter().take(most).cloned().collect()
     }
 

@@ -5,11 +5,14 @@
 
 use super::frame::{self, Found};
 use super::line::{self, Read};
+use super::recent::Recent;
+use crate::domain::usage::UsageRow;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::{fs, io};
 
 /// How a file of the journal ends; whose rows could not all be read.
@@ -32,6 +35,8 @@ pub struct Segment {
     /// Rows between the two.
     rows: AtomicU64,
     damaged: AtomicBool,
+    /// Held while rows come and go, so that these figures and what is in memory tell the same.
+    recent: Mutex<Recent>,
 }
 
 impl Segment {
@@ -73,7 +78,12 @@ impl Segment {
             read: AtomicU64::default(),
             rows: AtomicU64::default(),
             damaged: AtomicBool::default(),
+            recent: Mutex::new(Recent::new(written == 0)),
         }
+    }
+
+    fn recent(&self) -> MutexGuard<'_, Recent> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Its file.
@@ -96,16 +106,17 @@ impl Segment {
         self.rows.load(Ordering::Acquire)
     }
 
-    /// Appends one frame in one go. One caller at a time. Errors: nothing was appended, and if it
-    /// says so, nothing can be.
-    pub fn append(&self, frame: &[u8]) -> Result<(), AppendError> {
+    /// Appends the frame of a row in one go. One caller at a time. Errors: nothing was appended, and if
+    /// it says so, nothing can be.
+    pub fn append(&self, row: &Arc<UsageRow>, frame: &[u8]) -> Result<(), AppendError> {
         let mut file = &self.file;
         if let Err(error) = file.write_all(frame) {
             return Err(self.cut_back(error));
         }
-        let length = u64::try_from(frame.len()).unwrap_or(u64::MAX);
+        let mut recent = self.recent();
+        recent.push(row, frame.len());
         self.rows.fetch_add(1, Ordering::AcqRel);
-        self.written.fetch_add(length, Ordering::AcqRel);
+        self.written.fetch_add(frame.len() as u64, Ordering::AcqRel);
         Ok(())
     }
 
@@ -135,6 +146,9 @@ impl Segment {
     /// At most `most` of the rows that the database has not got. What they take is done with when
     /// [`Segment::done`] says so.
     pub fn read(&self, most: usize) -> Read {
+        if let Some((rows, length)) = self.recent().first(most) {
+            return Read { frames: rows.len(), rows, length, damaged: false };
+        }
         let (from, unread) = (self.read.load(Ordering::Acquire), self.unread());
         let size = usize::try_from(unread).unwrap_or(CHUNK).min(CHUNK);
         let mut bytes = vec![0; size];
@@ -154,10 +168,12 @@ impl Segment {
 
     /// What was read is in the database.
     pub fn done(&self, read: &Read) {
+        let mut recent = self.recent();
         let (length, frames) = (read.length as u64, read.frames as u64);
         let lower = |rows: u64| Some(rows.saturating_sub(frames));
         let _ = self.rows.fetch_update(Ordering::AcqRel, Ordering::Acquire, lower);
         self.read.fetch_add(length, Ordering::AcqRel);
+        recent.done(read.frames, self.unread() == 0);
         if read.damaged {
             self.damaged.store(true, Ordering::Release);
         }

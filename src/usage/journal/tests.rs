@@ -23,9 +23,12 @@ fn open(folder: &TempDir) -> Journal {
     Journal::open(options(folder)).expect("a journal")
 }
 
-fn row(number: i64) -> UsageRow {
+fn row(number: i64) -> Arc<UsageRow> {
     let at = Timestamp::from_millis(number);
-    UsageRow { model: format!("m/{number}"), ..UsageRow::begin(RequestId::new(at), at, "chat/completions") }
+    Arc::new(UsageRow {
+        model: format!("m/{number}"),
+        ..UsageRow::begin(RequestId::new(at), at, "chat/completions")
+    })
 }
 
 fn append(journal: &Journal, numbers: std::ops::Range<i64>) {
@@ -159,14 +162,17 @@ fn a_damaged_file_gives_its_other_rows_and_is_kept() {
 fn its_own_file_may_be_damaged_while_it_serves() {
     let folder = folder();
     let journal = open(&folder);
-    append(&journal, 0..3);
+    // More than is kept in memory beside it.
+    append(&journal, 0..5_000);
     let path = the_file(&folder);
     let mut bytes = fs::read(&path).expect("a file");
-    bytes[40] ^= 1;
+    assert!(bytes.len() > 1 << 20);
+    let at = bytes.len() - 40;
+    bytes[at] ^= 1;
     fs::write(&path, &bytes).expect("the same file");
-    assert_eq!(drain(&journal), [1, 2]);
-    append(&journal, 3..5);
-    assert_eq!(drain(&journal), [3, 4]);
+    assert_eq!(drain(&journal), (0..4_999).collect::<Vec<i64>>());
+    append(&journal, 5_000..5_002);
+    assert_eq!(drain(&journal), [5_000, 5_001]);
     assert_eq!((journal.set_aside(), journal.depth().rows), (1, 0));
 }
 

@@ -7,12 +7,14 @@
 mod house;
 mod player;
 pub mod postgres;
+mod postgres_server;
 mod process;
 mod sse;
 mod wire;
 
 pub use house::{House, Options, PASSWORD, all_rows, spawn};
 pub use player::{Curtain, Play, player, said};
+pub use postgres_server::PostgresServer;
 pub use process::{Program, Running};
 pub use sse::{error_events, events, json_events, text, usage, without_leading_comments};
 pub use wire::{Answer, Call, Wire};

@@ -1,5 +1,5 @@
 //! A Postgres database of its own for one test, on the server that `TEST_POSTGRES_URL` names
-//! (`tests/postgres.sh` makes one). Dropping it drops the database.
+//! (`tests/postgres.sh` makes one), or on another one. Dropping it drops the database.
 
 use diesel::connection::{Connection, SimpleConnection};
 use diesel::pg::PgConnection;
@@ -19,10 +19,15 @@ impl Database {
     /// A new one; `None` where no server is named.
     pub fn create() -> Option<Database> {
         let server = std::env::var("TEST_POSTGRES_URL").ok()?;
+        Some(Database::on(server))
+    }
+
+    /// A new one on the server of this URL.
+    pub fn on(server: String) -> Database {
         let name = format!("test_{:016x}", fastrand::u64(..));
         let database = Database { server, name };
         database.tell(&format!("CREATE DATABASE {} TEMPLATE template0", database.name));
-        Some(database)
+        database
     }
 
     /// Its URL.

@@ -69,6 +69,11 @@ impl Program {
         self
     }
 
+    /// Gives the processes that start from now on another variable.
+    pub fn change(&mut self, variable: &str, value: &str) {
+        self.variables.insert(variable.to_owned(), value.to_owned());
+    }
+
     /// Started by a shell that runs `script` first.
     pub fn after(mut self, script: &str) -> Program {
         self.script = Some(script.to_owned());
