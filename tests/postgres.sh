@@ -62,14 +62,14 @@ cd "$folder"
   cat "$folder/initdb.log" >&2
   exit 1
 }
-# Nothing here has to survive a power loss, and every test brings connections of its own. A server that a
-# test ends is started anew; one that cannot start (status 1) is not.
+# Every test brings connections of its own. Nothing has to survive a power loss, but what was committed
+# survives the server's end: one that a test ends is started anew, unless it cannot start (status 1).
 serve() {
   local status=0
   while [ ! -e "$folder/over" ] && [ "$status" -ne 1 ]; do
     status=0
     "${as_server[@]}" "$programs/postgres" -D "$folder/data" -p "$port" -k "$folder" \
-      -c listen_addresses=127.0.0.1 -c max_connections=400 -c fsync=off -c synchronous_commit=off \
+      -c listen_addresses=127.0.0.1 -c max_connections=400 -c fsync=off \
       -c full_page_writes=off -c shared_buffers=128MB >>"$folder/server.log" 2>&1 || status=$?
   done
 }
