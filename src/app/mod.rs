@@ -57,6 +57,8 @@ use tokio::time::timeout;
 const ADMIN_IDLE: Duration = Duration::from_secs(5);
 /// For the last rows at the end.
 const FLUSH_TIME: Duration = Duration::from_secs(10);
+/// For the last counts at the end.
+const FAREWELL: Duration = Duration::from_secs(3);
 /// The admin plane has nothing to drain.
 const ADMIN_SHUTDOWN: Duration = Duration::from_secs(2);
 
@@ -234,8 +236,15 @@ impl App {
         if timeout(FLUSH_TIME, self.shared.usage.flush()).await.is_err() {
             log::warn!("{} usage rows wait in the journal for the next start", self.shared.usage.waiting());
         }
-        self.shared.tokens.shut_down().await;
-        self.shared.pool.shut_down().await;
+        let farewell = async {
+            self.shared.tokens.shut_down().await;
+            self.shared.pool.shut_down().await;
+        };
+        if timeout(FAREWELL, farewell).await.is_err() {
+            log::warn!(
+                "the database does not answer: the last counts of keys and client tokens could not be stored"
+            );
+        }
         self.instances.leave().await;
         admin.stop(false).await;
         ended

@@ -5,6 +5,7 @@ use crate::app::{App, StartError, Stop};
 use crate::config::Settings;
 use crate::domain::time::Clock;
 use std::io::{Write, stdout};
+use std::mem::ManuallyDrop;
 use std::time::Duration;
 use tokio::time::sleep;
 
@@ -14,7 +15,8 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// Serves until SIGTERM or SIGINT.
 pub fn run(settings: &Settings) -> Result<(), CommandError> {
-    let system = actix_web::rt::System::new();
+    // Dropping it would wait for the threads that a database which fell silent holds.
+    let system = ManuallyDrop::new(actix_web::rt::System::new());
     let stop = Stop::default();
     let result: Result<(), StartError> = system.block_on(async {
         let mut app = App::build(settings, Clock::system())?;

@@ -2,7 +2,8 @@
 //! each knows of the other.
 
 use crate::support::{
-    Answer, CHAT, Call, MODEL, PASSWORD, Program, Running, Wire, chat, key, postgres, wait_for, wait_until,
+    Answer, CHAT, Call, MODEL, PASSWORD, PostgresServer, Program, Running, Wire, chat, key, postgres,
+    wait_for, wait_until,
 };
 use diesel::connection::{Connection, SimpleConnection};
 use diesel::pg::PgConnection;
@@ -257,4 +258,28 @@ fn who_is_signed_in_stays_so_while_sessions_cannot_be_read() {
     lock.batch_execute("ROLLBACK").expect("the lock is given back");
     assert_eq!(pair.two.session(&cookie), 200);
     assert_eq!(pair.two.operate(&unknown).status, 401);
+}
+
+#[test]
+fn a_server_that_falls_silent_holds_nobody_up() {
+    let Some(server) = PostgresServer::start() else { return };
+    let database = server.database();
+    let program = Program::on_sqlite()
+        .set("DATABASE_URL", &database.url())
+        .set("OPENROUTER_API_KEY", &key("good", 1))
+        .set("ADMIN_PASSWORD", PASSWORD);
+    let mut pair = Pair::of(program, PASSWORD);
+    assert_eq!((pair.one.chat(), pair.two.chat()), (200, 200));
+    let silence = server.silence();
+    assert_eq!((pair.one.chat(), pair.two.chat()), (200, 200));
+    // What needs the database says so; the rest is known without it.
+    for target in ["/api/status", "/api/keys", "/metrics"] {
+        assert_eq!(pair.one.operate(&pair.one.call("GET", target)).status, 200, "{target}");
+    }
+    pair.one.running.signal("TERM");
+    pair.two.running.signal("TERM");
+    for side in [&mut pair.one, &mut pair.two] {
+        assert_eq!(side.running.ended(), 0, "{:#?}", side.running.seen);
+    }
+    drop(silence);
 }

@@ -346,6 +346,6 @@ fn nemesis(programs: usize, server: Option<&PostgresServer>) {
     let all: u64 = control.keys().values().map(|key| key.attempts).sum();
     let limits = LIMIT * u64::try_from(accounts).expect("small");
     println!("{all} of {limits} were used by {programs} programs, {in_a_minute} of {minute} in one minute");
-    // What was lent to those that were killed is lost for the day.
-    assert!(all >= limits / 2, "{all} of {limits}");
+    // What was lent to those that were killed is lost for the day: much, where somebody is killed every second.
+    assert!(all >= limits / 5, "{all} of {limits}");
 }

@@ -50,11 +50,25 @@ impl PostgresServer {
     }
 
     /// Ends it by this signal, and waits until it serves anew.
-    pub fn restart(&self, signal: &str) {
+    pub fn restart(&self, name: &str) {
         let before = self.id().expect("it answers");
-        let status = Command::new("kill").args([format!("-{signal}"), before.clone()]).status();
-        assert!(status.is_ok_and(|status| status.success()));
+        signal(name, std::slice::from_ref(&before));
         wait_for("the server to be back", || self.id().filter(|id| *id != before));
+    }
+
+    /// Lets it fall silent, as a machine that hangs: it accepts connections and answers nothing.
+    pub fn silence(&self) -> Silence {
+        let server = self.id().expect("it answers");
+        let mut processes = vec![server.clone()];
+        let all = std::fs::read_dir("/proc").expect("the processes").flatten();
+        processes.extend(all.filter_map(|process| {
+            let stat = std::fs::read_to_string(process.path().join("stat")).ok()?;
+            // proc(5): the state and the parent follow the name, which stands in parentheses.
+            let parent = stat.rsplit_once(')')?.1.split_whitespace().nth(1)?;
+            (parent == server).then(|| process.file_name().to_string_lossy().into_owned())
+        }));
+        signal("STOP", &processes);
+        Silence(processes)
     }
 
     /// The process id of the server itself.
@@ -70,4 +84,18 @@ impl Drop for PostgresServer {
         drop(self.child.stdin.take());
         let _ = self.child.wait();
     }
+}
+
+/// A server that says nothing; it goes on when this is dropped.
+pub struct Silence(Vec<String>);
+
+impl Drop for Silence {
+    fn drop(&mut self) {
+        signal("CONT", &self.0);
+    }
+}
+
+/// Sends the signal; some of the processes may have ended meanwhile.
+fn signal(name: &str, processes: &[String]) {
+    let _ = Command::new("kill").arg(format!("-{name}")).args(processes).status();
 }
