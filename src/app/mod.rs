@@ -56,9 +56,9 @@ use tokio::time::timeout;
 /// Idle connections of the admin plane are kept this long.
 const ADMIN_IDLE: Duration = Duration::from_secs(5);
 /// For the last rows at the end.
-const FLUSH_TIME: Duration = Duration::from_secs(10);
+const FLUSH_TIME: Duration = Duration::from_secs(6);
 /// For the last counts at the end.
-const FAREWELL: Duration = Duration::from_secs(3);
+const FAREWELL: Duration = Duration::from_secs(2);
 /// The admin plane has nothing to drain.
 const ADMIN_SHUTDOWN: Duration = Duration::from_secs(2);
 

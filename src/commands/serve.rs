@@ -5,18 +5,18 @@ use crate::app::{App, StartError, Stop};
 use crate::config::Settings;
 use crate::domain::time::Clock;
 use std::io::{Write, stdout};
-use std::mem::ManuallyDrop;
 use std::time::Duration;
 use tokio::time::sleep;
 
+/// Threads that work on the database get so long to end when all else has ended.
+const LAST_THREADS: Duration = Duration::from_secs(4);
 /// The summary waits for the first model list: it looks this often, with this pause.
 const LOOKS: u32 = 250;
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Serves until SIGTERM or SIGINT.
 pub fn run(settings: &Settings) -> Result<(), CommandError> {
-    // Dropping it would wait for the threads that a database which fell silent holds.
-    let system = ManuallyDrop::new(actix_web::rt::System::new());
+    let system = actix_web::rt::System::new();
     let stop = Stop::default();
     let result: Result<(), StartError> = system.block_on(async {
         let mut app = App::build(settings, Clock::system())?;
@@ -26,6 +26,15 @@ pub fn run(settings: &Settings) -> Result<(), CommandError> {
         actix_web::rt::spawn(summary);
         app.run(stop, settings.server.shutdown_timeout).await
     });
+    if result.is_ok() {
+        // Dropping the system waits for its threads, and a database that fell silent holds them for ever.
+        // They are not left behind otherwise: OpenSSL cleans up at the exit, beneath who still uses it.
+        std::thread::spawn(|| {
+            std::thread::sleep(LAST_THREADS);
+            std::process::exit(0);
+        });
+    }
+    drop(system);
     Ok(result?)
 }
 
