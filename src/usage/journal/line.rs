@@ -79,16 +79,17 @@ fn is_empty(log: &AttemptLog) -> bool {
     log.is_empty()
 }
 
-/// The frame of a row. A row that would be too large keeps the beginnings of its texts.
-pub fn write(row: &UsageRow) -> Vec<u8> {
-    let mut payload = json(row);
+/// The frame of a row, and the row that is in it: one that would be too large keeps the beginnings of its texts.
+pub fn write(row: &Arc<UsageRow>) -> (Vec<u8>, Arc<UsageRow>) {
+    let (mut payload, mut row) = (json(row), Arc::clone(row));
     if payload.len() > LARGEST {
-        payload = json(&clipped(row));
+        row = Arc::new(clipped(&row));
+        payload = json(&row);
     }
     let mut bytes = Vec::with_capacity(frame::HEAD + payload.len());
     // Clipped, every row fits.
     let _ = frame::put(VERSION, &payload, &mut bytes);
-    bytes
+    (bytes, row)
 }
 
 fn json(row: &UsageRow) -> Vec<u8> {
@@ -315,7 +316,7 @@ mod tests {
     fn rows_come_back_as_they_were() {
         let at = Timestamp::from_millis(0);
         let rows = [full(1), UsageRow::begin(RequestId::new(at), at, "embeddings"), full(2)].map(Arc::new);
-        let bytes = rows.iter().flat_map(|row| write(row)).collect::<Vec<u8>>();
+        let bytes = rows.iter().flat_map(|row| write(row).0).collect::<Vec<u8>>();
         let read = read_all(&bytes, 100);
         assert_eq!((read.frames, read.length, read.damaged), (3, bytes.len(), false));
         assert_eq!(read.rows, rows);
@@ -341,7 +342,9 @@ mod tests {
         let mut row = full(1);
         row.tokens.cost = Some(f64::NAN);
         row.model_served = Some("ä".repeat(LARGEST));
-        let read = read_all(&write(&row), 1);
+        let (bytes, kept) = write(&Arc::new(row.clone()));
+        assert_eq!(kept.model_served.as_ref().map(String::len), Some(CLIPPED), "no more is held in memory");
+        let read = read_all(&bytes, 1);
         let stored = read.rows.first().expect("a row");
         assert_eq!(stored.tokens.cost, None);
         assert_eq!(stored.model_served.as_ref().map(String::len), Some(CLIPPED));
@@ -350,12 +353,12 @@ mod tests {
 
     #[test]
     fn damage_costs_what_it_touches() {
-        let rows = [full(1), full(2), full(3)];
-        let frames = rows.each_ref().map(write);
+        let rows = [full(1), full(2), full(3)].map(Arc::new);
+        let frames = rows.each_ref().map(|row| write(row).0);
         let mut bytes = frames.concat();
         bytes[frames[0].len() + 40] ^= 4;
         let read = read_all(&bytes, 100);
-        assert_eq!(read.rows, [&rows[0], &rows[2]].map(|row| Arc::new(row.clone())));
+        assert_eq!(read.rows, [&rows[0], &rows[2]].map(Arc::clone));
         assert!(read.damaged);
         assert_eq!(read.length, bytes.len());
     }

@@ -87,9 +87,9 @@ impl Journal {
     /// Appends a row. When it returns, the row survives the death of this process; the last bytes of
     /// its answer may go when [`Written`] resolves.
     pub fn append(&self, row: &Arc<UsageRow>) -> Written {
-        let frame = line::write(row);
+        let (frame, row) = line::write(row);
         let mut files = self.0.files();
-        match self.0.append(&mut files, row, &frame) {
+        match self.0.append(&mut files, &row, &frame) {
             Ok(()) => {
                 let place = files.place;
                 drop(files);
@@ -97,7 +97,7 @@ impl Journal {
             }
             Err(error) => {
                 // The answer has its last bytes all the same: its row waits here for either disk.
-                files.unwritten.push(Arc::clone(row));
+                files.unwritten.push(row);
                 self.0.rows.fetch_add(1, Ordering::AcqRel);
                 drop(files);
                 self.0.fails(&error);
@@ -177,7 +177,7 @@ impl Journal {
         }
         let mut files = self.0.files();
         while let Some(row) = files.unwritten.first().cloned() {
-            let frame = line::write(&row);
+            let (frame, row) = line::write(&row);
             if self.0.append(&mut files, &row, &frame).is_err() {
                 return;
             }

@@ -9,8 +9,6 @@ use std::sync::Arc;
 
 /// Rows are kept up to so many bytes of their frames.
 const MOST: usize = 1 << 20;
-/// A longer row is read back: its texts may have been cut for the file.
-const LONGEST: usize = 16 * 1024;
 
 /// Rows that the database has not got, in order.
 #[derive(Debug)]
@@ -29,7 +27,7 @@ impl Recent {
 
     /// A frame of so many bytes was appended for `row`.
     pub fn push(&mut self, row: &Arc<UsageRow>, length: usize) {
-        self.is_whole &= length <= LONGEST && self.bytes + length <= MOST;
+        self.is_whole &= self.bytes + length <= MOST;
         if self.is_whole {
             self.rows.push_back((Arc::clone(row), length));
             self.bytes += length;
@@ -86,20 +84,18 @@ mod tests {
 
     #[test]
     fn behind_a_gap_the_file_tells_until_the_database_has_it_all() {
-        for too_long in [MOST, LONGEST + 1] {
-            let mut recent = Recent::new(true);
-            recent.push(&row(0), 10);
-            recent.push(&row(1), too_long);
-            recent.push(&row(2), 10);
-            assert_eq!(first(&recent, 9), Some((vec![0], 10)));
-            recent.done(1, false);
-            assert_eq!(first(&recent, 9), None, "1 and 2 are in the file alone");
-            recent.push(&row(3), 10);
-            assert_eq!(first(&recent, 9), None);
-            recent.done(3, true);
-            recent.push(&row(4), 10);
-            assert_eq!(first(&recent, 9), Some((vec![4], 10)));
-        }
+        let mut recent = Recent::new(true);
+        recent.push(&row(0), 10);
+        recent.push(&row(1), MOST);
+        recent.push(&row(2), 10);
+        assert_eq!(first(&recent, 9), Some((vec![0], 10)));
+        recent.done(1, false);
+        assert_eq!(first(&recent, 9), None, "1 and 2 are in the file alone");
+        recent.push(&row(3), 10);
+        assert_eq!(first(&recent, 9), None);
+        recent.done(3, true);
+        recent.push(&row(4), 10);
+        assert_eq!(first(&recent, 9), Some((vec![4], 10)));
     }
 
     #[test]
