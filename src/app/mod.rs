@@ -55,10 +55,8 @@ use tokio::time::timeout;
 
 /// Idle connections of the admin plane are kept this long.
 const ADMIN_IDLE: Duration = Duration::from_secs(5);
-/// For the last rows at the end.
-const FLUSH_TIME: Duration = Duration::from_secs(6);
-/// For the last counts at the end.
-const FAREWELL: Duration = Duration::from_secs(2);
+/// For the last rows and counts at the end.
+const FLUSH_TIME: Duration = Duration::from_secs(10);
 /// The admin plane has nothing to drain.
 const ADMIN_SHUTDOWN: Duration = Duration::from_secs(2);
 
@@ -232,18 +230,18 @@ impl App {
         self.instances.drain();
         log::info!("stopping: {} requests are being served", self.shared.gate.inside());
         stop::drain(&stop, &self.shared, serving, data, shutdown_timeout).await;
-        // What is not stored by then waits in the journal for the next start.
-        if timeout(FLUSH_TIME, self.shared.usage.flush()).await.is_err() {
-            log::warn!("{} usage rows wait in the journal for the next start", self.shared.usage.waiting());
-        }
-        let farewell = async {
+        let counts = async {
             self.shared.tokens.shut_down().await;
             self.shared.pool.shut_down().await;
         };
-        if timeout(FAREWELL, farewell).await.is_err() {
-            log::warn!(
-                "the database does not answer: the last counts of keys and client tokens could not be stored"
-            );
+        let (rows, counts) =
+            tokio::join!(timeout(FLUSH_TIME, self.shared.usage.flush()), timeout(FLUSH_TIME, counts));
+        // What is not stored by then waits in the journal for the next start.
+        if rows.is_err() {
+            log::warn!("{} usage rows wait in the journal for the next start", self.shared.usage.waiting());
+        }
+        if counts.is_err() {
+            log::warn!("the last counts of keys and client tokens could not be stored");
         }
         self.instances.leave().await;
         admin.stop(false).await;

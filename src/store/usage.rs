@@ -4,11 +4,10 @@
 //! Must never read more than one page into memory, nor count a row twice.
 
 mod attempts;
+mod complete;
 mod hours;
 mod pages;
 mod stats;
-
-mod complete;
 
 use super::Store;
 use super::connection::AnyConnection;

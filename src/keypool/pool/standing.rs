@@ -65,7 +65,7 @@ impl Pool {
                     probes.push(path);
                     return Ok((index, probes));
                 }
-                Standing::Resting(_) => drop(passed_over.get_or_insert((index, probes))),
+                Standing::Resting(_) => passed_over = passed_over.or(Some((index, probes))),
             }
         }
         match (passed_over, earliest) {
