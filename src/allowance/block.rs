@@ -10,6 +10,8 @@ use std::time::Duration;
 
 /// A day's block is at most this part of its limit.
 const PARTS_OF_A_DAY: u32 = 5;
+/// Among others, and at most this part of each one's share of what is left.
+const PARTS_OF_THE_REST: u64 = 4;
 /// And as many minutes of the minute's limit, where there is one.
 const MINUTES: u64 = 3;
 /// Among others, one that nobody asked for so long keeps only a little.
@@ -64,7 +66,7 @@ impl Pace {
         }
         let share = (u64::from(limit) / sharers).max(1);
         let left = u64::from(limit).saturating_sub(leased.unwrap_or(0));
-        let near = if sharers == 1 { left } else { left / (sharers * 2) };
+        let near = if sharers == 1 { left } else { left / (sharers * PARTS_OF_THE_REST) };
         if kind.is_daily() {
             let part = u64::from(limit / PARTS_OF_A_DAY);
             let part = self.a_minute.map_or(part, |minute| part.min(MINUTES * u64::from(minute)));

@@ -26,8 +26,12 @@ pub struct Hand {
     untold: bool,
     /// Whether the store is being asked just now.
     is_asking: bool,
-    /// Whether it was taken over from a process before.
-    is_adopted: bool,
+    /// Whether it was taken over from a process before, and the store has not said yet how much it is.
+    is_doubtful: bool,
+    /// Whether it is two in one, of which the store's books say less.
+    is_merged: bool,
+    /// Whether a question got no answer since: what became of it shows in the next one.
+    is_unsure: bool,
     /// When the store last answered.
     answered: Option<Timestamp>,
     /// Since when somebody misses some.
@@ -50,13 +54,8 @@ impl Hand {
         self.limit == Some(limit) && self.leased >= u64::from(limit)
     }
 
-    /// Whether it was taken over and the store has not confirmed it yet.
-    fn is_doubtful(&self) -> bool {
-        self.is_adopted && self.answered.is_none()
-    }
-
     pub fn stand(&self, limit: u32, now: Timestamp, end: Timestamp) -> Stand {
-        if self.left() > 0 && !self.is_outdated(limit) && !self.is_doubtful() {
+        if self.left() > 0 && !self.is_outdated(limit) && !self.is_doubtful {
             return Stand::Ready;
         }
         if self.is_spent(limit) {
@@ -104,7 +103,7 @@ impl Hand {
         if self.is_asking || self.away_until.is_some_and(|again| again > now) {
             return None;
         }
-        if self.is_doubtful() {
+        if self.is_doubtful {
             self.is_asking = true;
             return Some((0, 0));
         }
@@ -132,17 +131,28 @@ impl Hand {
     }
 
     pub fn give_all(&mut self) -> u64 {
-        let left = if self.is_doubtful() { 0 } else { self.left() };
+        let left = self.left();
         self.granted -= left;
         left
     }
 
     pub fn answered(&mut self, want: &Want, granted: Granted, now: Timestamp) {
-        if self.is_doubtful() && granted.leased < self.granted {
-            self.granted = self.used;
+        if self.is_merged {
+            self.granted = self.granted.saturating_add(granted.amount);
+        } else if self.answered.is_none() && !self.is_doubtful {
+            // It began with nothing: what the store knows beyond that may have been used, before a restart.
+            self.granted = granted.held.max(granted.amount);
+            self.used = self.granted.saturating_sub(granted.amount);
+        } else if self.is_unsure {
+            self.granted = granted.held;
+        } else {
+            self.granted = self.granted.saturating_add(granted.amount);
         }
-        self.granted = self.granted.saturating_add(granted.amount);
-        self.limit = Some(want.limit);
+        self.is_unsure = false;
+        // What was taken over may have been granted under a higher limit.
+        let before = self.limit.filter(|_| self.is_doubtful).unwrap_or(0);
+        self.limit = Some(want.limit.max(before));
+        self.is_doubtful = false;
         self.leased = granted.leased;
         self.untold = self.known_used > want.at_least;
         self.is_asking = false;
@@ -153,25 +163,28 @@ impl Hand {
 
     pub fn unanswered(&mut self, now: Timestamp) {
         self.is_asking = false;
+        self.is_unsure = true;
         self.away_until = Some(now.after(AGAIN));
     }
 
+    /// How much was used of what is held; how much that is, the store says.
     pub fn adopt(&mut self, mark: &Mark) {
-        self.granted = mark.granted;
-        self.used = mark.used.min(mark.granted);
+        self.used = mark.used;
         self.limit = Some(mark.limit);
-        self.is_adopted = true;
+        self.is_doubtful = true;
+        self.is_unsure = true;
     }
 
-    /// What was granted, what of it was used, and under which limit; `None`: nothing ever was.
-    pub fn figures(&self) -> Option<(u64, u64, u32)> {
-        self.limit.map(|limit| (self.granted, self.used, limit))
+    /// What was used of what was granted, and under which limit; `None`: nothing ever was.
+    pub fn figures(&self) -> Option<(u64, u32)> {
+        self.limit.map(|limit| (self.used, limit))
     }
 
     pub fn merge(&mut self, other: Hand) {
         self.granted += other.granted;
         self.used += other.used;
         self.leased += other.leased;
+        self.is_merged = true;
         self.limit = self.limit.max(other.limit);
     }
 }

@@ -53,9 +53,7 @@ pub struct Mark {
     pub quota: Quota,
     /// The day or minute.
     pub period: i64,
-    /// So much was granted and not given back.
-    pub granted: u64,
-    /// So much of that was used.
+    /// So much was used of what was granted; how much that is, the store knows.
     pub used: u64,
     /// The limit that it was granted under.
     pub limit: u32,
@@ -193,16 +191,16 @@ impl Allowance {
         }
     }
 
-    /// Takes over what a process before this one had in hand. It is not used before the store confirms
-    /// that it was handed out.
+    /// Takes over what a process before this one had in hand. It is not used before the store has said how
+    /// much it is.
     pub fn adopt(&mut self, mark: &Mark) {
         self.hands.entry(mark.period).or_default().adopt(mark);
     }
 
     /// How it stands in one period.
     pub fn mark(&self, period: i64) -> Option<Mark> {
-        let (granted, used, limit) = self.hands.get(&period)?.figures()?;
-        Some(Mark { quota: self.quota, period, granted, used, limit })
+        let (used, limit) = self.hands.get(&period)?.figures()?;
+        Some(Mark { quota: self.quota, period, used, limit })
     }
 
     /// How it stands in the periods that one taking took from.

@@ -68,6 +68,10 @@ pub struct Quota {
     pub subject: i64,
 }
 
+/// Who holds parts of quotas: one process, and whoever takes over its notebook when it was killed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder(pub String);
+
 /// What a process wants done about its part of a quota.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Want {
@@ -92,6 +96,8 @@ pub struct Granted {
     pub amount: u64,
     /// So much is handed out to all processes together, this one included.
     pub leased: u64,
+    /// So much of that is the asker's, by the store's books: with questions in it whose answers were lost.
+    pub held: u64,
 }
 
 #[cfg(test)]

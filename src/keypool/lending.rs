@@ -5,7 +5,7 @@
 
 use super::actor::KeyPool;
 use crate::allowance::Notebook;
-use crate::domain::quota::{Granted, Want};
+use crate::domain::quota::{Granted, Holder, Want};
 use crate::domain::replicas::Replicas;
 use crate::domain::time::Timestamp;
 use crate::store::{Store, StoreError};
@@ -22,11 +22,11 @@ pub struct Lending {
     /// Set when the pool is shut down: what comes from then on goes back at once.
     closing: Option<oneshot::Sender<()>>,
     closed: bool,
-    notebook: Option<Notebook>,
+    notebook: Notebook,
 }
 
 impl Lending {
-    pub(super) fn new(store: Store, replicas: Replicas, notebook: Option<Notebook>) -> Lending {
+    pub(super) fn new(store: Store, replicas: Replicas, notebook: Notebook) -> Lending {
         Lending { store, replicas, asking: false, closing: None, closed: false, notebook }
     }
 }
@@ -47,14 +47,15 @@ impl KeyPool {
     pub(super) fn note_parts(&mut self) {
         let now = self.clock.now();
         for mark in self.pool.take_marks() {
-            self.lending.notebook.iter_mut().for_each(|notebook| notebook.note(&mark, now));
+            self.lending.notebook.note(&mark, now);
         }
     }
 
     fn hand_off(&mut self, wants: Vec<Want>, context: &mut Context<KeyPool>) {
         self.note_parts();
         self.lending.asking = true;
-        let asking = ask(self.lending.store.clone(), wants.clone());
+        let lending = &self.lending;
+        let asking = ask(lending.store.clone(), lending.notebook.holder().clone(), wants.clone());
         context.spawn(asking.into_actor(self).map(move |granted, actor, context| {
             actor.lending.asking = false;
             actor.pool.leased(&wants, granted.as_deref(), actor.clock.now());
@@ -104,8 +105,8 @@ impl KeyPool {
 }
 
 /// `None`: the store could not be asked.
-async fn ask(store: Store, wants: Vec<Want>) -> Option<Vec<Granted>> {
-    match spawn_blocking(move || store.lease(&wants)).await {
+async fn ask(store: Store, holder: Holder, wants: Vec<Want>) -> Option<Vec<Granted>> {
+    match spawn_blocking(move || store.lease(&holder, &wants)).await {
         Ok(Ok(granted)) => Some(granted),
         Ok(Err(error)) => {
             log::warn!("quotas could not be taken from the database, what is in hand goes on: {error}");
@@ -125,23 +126,18 @@ pub(super) fn begin(
     replicas: &Replicas,
     folder: &Path,
     now: Timestamp,
-) -> Result<Option<Notebook>, StoreError> {
+) -> Result<Notebook, StoreError> {
     pool.share();
-    let opened = Notebook::open(folder, "keys", &store.identity()?, now);
-    let (mut notebook, marks) =
-        opened.map_or((None, Vec::new()), |(notebook, marks)| (Some(notebook), marks));
+    let (mut notebook, marks) = Notebook::open(folder, "keys", &store.identity()?, now);
     pool.adopt(&marks);
-    // What was taken over is confirmed first.
+    // How much was taken over is asked first.
     for _ in 0..2 {
         let wants = pool.wants(replicas.live(), now);
-        for mark in pool.take_marks() {
-            notebook.iter_mut().for_each(|notebook| notebook.note(&mark, now));
-        }
-        let granted = store.lease(&wants)?;
+        let granted = store.lease(notebook.holder(), &wants)?;
         pool.leased(&wants, Some(&granted), now);
     }
     for mark in pool.take_marks() {
-        notebook.iter_mut().for_each(|notebook| notebook.note(&mark, now));
+        notebook.note(&mark, now);
     }
     Ok(notebook)
 }

@@ -1,15 +1,15 @@
 //! What has been handed out of each quota to the processes that share the database.
 //!
 //! One row per quota and period holds the sum of all parts. It rises before a part is used and never
-//! above the limit; it falls only by what its holder gives back.
+//! above the limit; it falls only by what its holder gives back. Beside it stands how much of it is whose.
 
 use super::Store;
 use super::connection::AnyConnection;
 use super::error::StoreError;
-use super::schema::{account_days, client_token_days, key_days, keys, quota_leases};
+use super::schema::{account_days, client_token_days, key_days, keys, quota_holdings, quota_leases};
 use super::settings;
 use crate::domain::ids::AccountId;
-use crate::domain::quota::{Granted, Quota, QuotaKind, Want};
+use crate::domain::quota::{Granted, Holder, Quota, QuotaKind, Want};
 use crate::domain::time::Timestamp;
 use diesel::dsl::exists;
 use diesel::prelude::*;
@@ -20,13 +20,13 @@ use openssl::rand::rand_bytes;
 const IDENTITY_SETTING: &str = "database_id";
 
 impl Store {
-    /// Takes, gives back and raises parts of quotas, all in one transaction; the answers stand in the
-    /// order of `wants`. Of two wants for one quota and period the second sees the first.
+    /// Takes, gives back and raises parts of quotas for `holder`, all in one transaction; the answers
+    /// stand in the order of `wants`. Of two wants for one quota and period the second sees the first.
     ///
     /// # Errors
-    /// When it fails nothing was handed out, unless the connection broke at the very end: then what
-    /// was handed out is lost for its period.
-    pub fn lease(&self, wants: &[Want]) -> Result<Vec<Granted>, StoreError> {
+    /// When it fails nothing was done, unless the connection broke at the very end: then what the holder
+    /// has shows in the next answer.
+    pub fn lease(&self, holder: &Holder, wants: &[Want]) -> Result<Vec<Granted>, StoreError> {
         if wants.is_empty() {
             return Ok(Vec::new());
         }
@@ -34,7 +34,7 @@ impl Store {
         let mut ordered: Vec<(usize, &Want)> = wants.iter().enumerate().collect();
         ordered.sort_by_key(|(_, want)| (want.quota, want.period));
         let mut granted = self.pool.write(|connection| {
-            let settle = |(at, want): (usize, &Want)| Ok((at, settle(connection, want)?));
+            let settle = |(at, want): (usize, &Want)| Ok((at, settle(connection, holder, want)?));
             ordered.into_iter().map(settle).collect::<Result<Vec<_>, StoreError>>()
         })?;
         granted.sort_by_key(|(at, _)| *at);
@@ -63,10 +63,11 @@ impl Store {
         self.pool.write(|connection| {
             for kind in QuotaKind::ALL {
                 // Two periods stay: clocks of other processes may lag.
-                let over = quota_leases::kind
-                    .eq(kind.word())
-                    .and(quota_leases::period.lt(kind.period(now).saturating_sub(2)));
+                let (kind, first) = (kind.word(), kind.period(now).saturating_sub(2));
+                let over = quota_leases::kind.eq(kind).and(quota_leases::period.lt(first));
                 diesel::delete(quota_leases::table.filter(over)).execute(connection)?;
+                let over = quota_holdings::kind.eq(kind).and(quota_holdings::period.lt(first));
+                diesel::delete(quota_holdings::table.filter(over)).execute(connection)?;
             }
             Ok(())
         })
@@ -82,9 +83,9 @@ fn number(amount: u64) -> i64 {
     i64::try_from(amount).unwrap_or(i64::MAX)
 }
 
-fn settle(connection: &mut AnyConnection, want: &Want) -> Result<Granted, StoreError> {
+fn settle(connection: &mut AnyConnection, holder: &Holder, want: &Want) -> Result<Granted, StoreError> {
     if is_gone(connection, want)? {
-        return Ok(Granted { amount: 0, leased: u64::from(want.limit) });
+        return Ok(Granted { amount: 0, leased: u64::from(want.limit), held: 0 });
     }
     ensure_row(connection, want.quota, want.period)?;
     // The row is locked by the first change of it, until the transaction's end.
@@ -105,8 +106,41 @@ fn settle(connection: &mut AnyConnection, want: &Want) -> Result<Granted, StoreE
     if amount > 0 {
         diesel::update(row()).set(quota_leases::leased.eq(leased + amount)).execute(connection)?;
     }
+    let held = hold(connection, holder, want, amount)?;
     let count = |count: i64| u64::try_from(count).unwrap_or(0);
-    Ok(Granted { amount: count(amount), leased: count(leased + amount) })
+    Ok(Granted { amount: count(amount), leased: count(leased + amount), held: count(held) })
+}
+
+/// Writes down what the holder has now; how much that is. The quota's row must be locked.
+fn hold(
+    connection: &mut AnyConnection,
+    holder: &Holder,
+    want: &Want,
+    amount: i64,
+) -> Result<i64, StoreError> {
+    let Quota { kind, subject } = want.quota;
+    let row = || quota_holdings::table.find((kind.word(), subject, want.period, &holder.0));
+    let known: Option<i64> = row().select(quota_holdings::held).first(connection).optional()?;
+    // Of what it gives some may never have been written down as its own.
+    let held = known.unwrap_or(0).saturating_sub(number(want.give)).max(0).saturating_add(amount);
+    match known {
+        Some(known) if known == held => {}
+        Some(_) => {
+            diesel::update(row()).set(quota_holdings::held.eq(held)).execute(connection)?;
+        }
+        None if held == 0 => {}
+        None => {
+            let of = (
+                quota_holdings::kind.eq(kind.word()),
+                quota_holdings::subject.eq(subject),
+                quota_holdings::period.eq(want.period),
+                quota_holdings::holder.eq(&holder.0),
+                quota_holdings::held.eq(held),
+            );
+            diesel::insert_into(quota_holdings::table).values(of).execute(connection)?;
+        }
+    }
+    Ok(held)
 }
 
 /// Whether the account has no key any more: it was merged into another, whose limit holds for both.
@@ -186,6 +220,10 @@ pub(super) fn merge(
                 .execute(connection)?;
         }
         diesel::delete(quota_leases::table.filter(is_of_gone())).execute(connection)?;
+        // Nobody knows what of these was used: as long as their holders live they go on with them, but who
+        // takes over from one finds none of it.
+        let is_of_gone = quota_holdings::kind.eq(kind.word()).and(quota_holdings::subject.eq(gone.0));
+        diesel::delete(quota_holdings::table.filter(is_of_gone)).execute(connection)?;
     }
     Ok(())
 }

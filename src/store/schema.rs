@@ -200,5 +200,15 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    quota_holdings (kind, subject, period, holder) {
+        kind -> Text,
+        subject -> BigInt,
+        period -> BigInt,
+        holder -> Text,
+        held -> BigInt,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(client_tokens, client_token_days);
 diesel::allow_tables_to_appear_in_same_query!(keys, key_days, accounts, account_users, account_days);

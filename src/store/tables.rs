@@ -113,6 +113,11 @@ pub(super) const TABLES: &[Table] = &[
         ],
     ),
     table("quota_leases", 3, &[("kind", Text), ("subject", Whole), ("period", Whole), ("leased", Whole)]),
+    table(
+        "quota_holdings",
+        4,
+        &[("kind", Text), ("subject", Whole), ("period", Whole), ("holder", Text), ("held", Whole)],
+    ),
     table("client_token_days", 2, &[("token_id", Whole), ("day", Whole), ("used", Whole)]),
     table(
         "usage",

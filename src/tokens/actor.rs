@@ -84,12 +84,10 @@ impl TokenBook {
         clock: Clock,
         book: Published<Book>,
         replicas: Replicas,
-        notebook: Option<(Notebook, Vec<Mark>)>,
+        (notebook, marks): (Notebook, Vec<Mark>),
     ) -> TokenBook {
         let mut tally = Tally::default();
         tally.share();
-        let (notebook, marks) =
-            notebook.map_or((None, Vec::new()), |(notebook, marks)| (Some(notebook), marks));
         tally.adopt(&marks);
         tally.learn(clock.now().day(), counts);
         TokenBook {

@@ -4,7 +4,7 @@
 use super::actor::{Reserve, TokenBook};
 use super::tally::Refused;
 use crate::allowance::Notebook;
-use crate::domain::quota::{Granted, Want};
+use crate::domain::quota::{Granted, Holder, Want};
 use crate::domain::replicas::Replicas;
 use crate::store::Store;
 use actix::prelude::*;
@@ -22,11 +22,11 @@ pub struct Lending {
     asking: bool,
     closing: Option<oneshot::Sender<()>>,
     closed: bool,
-    notebook: Option<Notebook>,
+    notebook: Notebook,
 }
 
 impl Lending {
-    pub(super) fn new(replicas: Replicas, notebook: Option<Notebook>) -> Lending {
+    pub(super) fn new(replicas: Replicas, notebook: Notebook) -> Lending {
         Lending { replicas, line: VecDeque::new(), asking: false, closing: None, closed: false, notebook }
     }
 }
@@ -91,14 +91,15 @@ impl TokenBook {
     fn note_parts(&mut self) {
         let now = self.clock.now();
         for mark in self.tally.take_marks() {
-            self.lending.notebook.iter_mut().for_each(|notebook| notebook.note(&mark, now));
+            self.lending.notebook.note(&mark, now);
         }
     }
 
     fn hand_off(&mut self, wants: Vec<Want>, context: &mut Context<TokenBook>) {
         self.note_parts();
         self.lending.asking = true;
-        let asking = ask(self.store.clone(), wants.clone());
+        let holder = self.lending.notebook.holder().clone();
+        let asking = ask(self.store.clone(), holder, wants.clone());
         context.spawn(asking.into_actor(self).map(move |granted, actor, context| {
             actor.lending.asking = false;
             actor.tally.leased(&wants, granted.as_deref(), actor.clock.now());
@@ -136,8 +137,8 @@ impl TokenBook {
 }
 
 /// `None`: the store could not be asked.
-async fn ask(store: Store, wants: Vec<Want>) -> Option<Vec<Granted>> {
-    match spawn_blocking(move || store.lease(&wants)).await {
+async fn ask(store: Store, holder: Holder, wants: Vec<Want>) -> Option<Vec<Granted>> {
+    match spawn_blocking(move || store.lease(&holder, &wants)).await {
         Ok(Ok(granted)) => Some(granted),
         Ok(Err(error)) => {
             log::warn!("limits of client tokens could not be taken from the database: {error}");

@@ -106,7 +106,6 @@ impl Tally {
                 if part.quota() == mark.quota {
                     part.adopt(mark);
                     *limit = Some(mark.limit);
-                    self.marks.push(*mark);
                 }
             }
         }
@@ -145,7 +144,7 @@ mod tests {
             *left += want.give;
             let amount = want.take.min(*left);
             *left -= amount;
-            Granted { amount, leased: u64::from(want.limit) - *left }
+            Granted { amount, leased: u64::from(want.limit) - *left, held: 0 }
         };
         let granted: Vec<Granted> = wants.iter().map(grant).collect();
         tally.leased(&wants, Some(&granted), now.wall);

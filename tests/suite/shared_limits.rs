@@ -235,9 +235,8 @@ fn turn_clock(fleet: &mut Fleet) {
 /// A server and the name of the database there.
 type Place<'a> = (&'a PostgresServer, &'a str);
 
-/// One thing that goes wrong with the fleet, or with its database; how many programs may have lost by it what
-/// was lent to them.
-fn harm(fleet: &Mutex<Fleet>, database: Option<Place<'_>>) -> u64 {
+/// One thing that goes wrong with the fleet, or with its database.
+fn harm(fleet: &Mutex<Fleet>, database: Option<Place<'_>>) {
     let programs = fleet.lock().expect("no panic").running.len();
     let who = fastrand::usize(..programs);
     let replace = |signal| {
@@ -282,14 +281,6 @@ fn harm(fleet: &Mutex<Fleet>, database: Option<Place<'_>>) -> u64 {
         }
         _ => replace("KILL"),
     }
-    match kind {
-        // Who ends in order gives back what it has, if the database takes it.
-        1 => u64::from(database.is_some()),
-        2 => 0,
-        // The database may have lent what nobody heard of.
-        3..=6 => u64::try_from(programs).expect("few"),
-        _ => 1,
-    }
 }
 
 /// The most that each account was asked in one UTC minute.
@@ -326,7 +317,6 @@ fn nemesis(programs: usize, server: Option<&PostgresServer>) {
     let fleet = Mutex::new(spread(programs, database, &settings));
     let control = fleet.lock().expect("no panic").control();
     let over = AtomicBool::new(false);
-    let mut losers = 0;
     std::thread::scope(|scope| {
         for _ in 0..16 {
             scope.spawn(|| {
@@ -338,7 +328,7 @@ fn nemesis(programs: usize, server: Option<&PostgresServer>) {
         }
         let began = Instant::now();
         while began.elapsed() < Duration::from_secs(lasting) {
-            losers += harm(&fleet, place);
+            harm(&fleet, place);
         }
         over.store(true, Ordering::Relaxed);
     });
@@ -364,8 +354,7 @@ fn nemesis(programs: usize, server: Option<&PostgresServer>) {
     let all: u64 = control.keys().values().map(|key| key.attempts).sum();
     let limits = LIMIT * u64::try_from(accounts).expect("small");
     println!("{all} of {limits} were used by {programs} programs, {in_a_minute} of {minute} in one minute");
-    // What was lent to those that were killed is lost for the day: a block in hand, one on its way, each a fifth
-    // of the limit at most. Nothing else may be.
-    let lost = losers * 2 * limits / 5;
-    assert!(all + lost >= limits && all >= limits / 5, "{all} of {limits} with {losers} losers");
+    // Who is started in the place of one that was killed finds what that had, but for requests that were noted
+    // and not sent yet, and for a first part that was on its way.
+    assert!(all >= limits * 3 / 4, "{all} of {limits}");
 }

@@ -2,7 +2,6 @@
 //! an error body names. Pure.
 
 use super::Pool;
-use crate::allowance::Mark;
 use crate::domain::cooldown::Place;
 use crate::domain::ids::{AccountId, KeyId};
 use crate::domain::secret::Secret;
@@ -210,8 +209,7 @@ impl Pool {
     fn merge(&mut self, kept: AccountId, gone: AccountId, now: Timestamp) {
         let Some(other) = self.accounts.remove(&gone) else { return };
         if let Some(account) = self.accounts.get_mut(&kept) {
-            let over = |mark: Mark| Mark { granted: 0, used: 0, ..mark };
-            self.marks.extend(other.day_part.marks().chain(other.minute_part.marks()).map(over));
+            // What was noted of the other stays: the store may not have heard of the merging yet.
             account.merge(other, now);
             self.marks.extend(account.day_part.marks().chain(account.minute_part.marks()));
         }

@@ -193,7 +193,6 @@ impl Pool {
         for mark in marks {
             if let Some(part) = self.part(mark.quota) {
                 part.adopt(mark);
-                self.marks.push(*mark);
             }
         }
     }

@@ -20,7 +20,7 @@ impl Model {
             *leased = leased.saturating_sub(want.give).max(want.at_least);
             let amount = want.take.min(u64::from(want.limit).saturating_sub(*leased));
             *leased += amount;
-            Granted { amount, leased: *leased }
+            Granted { amount, leased: *leased, held: 0 }
         };
         wants.iter().map(lease).collect()
     }

@@ -14,8 +14,12 @@ fn want(subject: i64, limit: u32, take: u64) -> Want {
     Want { quota, period: DAY, limit, take, give: 0, at_least: 0 }
 }
 
+fn somebody() -> Holder {
+    Holder("somebody".to_owned())
+}
+
 fn one(store: &Store, want: Want) -> (u64, u64) {
-    let granted = store.lease(&[want]).expect("an answer");
+    let granted = store.lease(&somebody(), &[want]).expect("an answer");
     assert_eq!(granted.len(), 1);
     (granted[0].amount, granted[0].leased)
 }
@@ -31,11 +35,33 @@ fn parts_never_pass_the_limit() {
     assert_eq!(one(store, want(account, 5, 1)), (0, 10), "a limit that was lowered");
     assert_eq!(one(store, Want { give: 3, ..want(account, 10, 0) }), (0, 7));
     assert_eq!(one(store, Want { give: 1, ..want(account, 10, 9) }), (4, 10));
-    let answers = store.lease(&[want(account, 12, 1), want(account, 12, 5)]).expect("answers");
+    let answers = store.lease(&somebody(), &[want(account, 12, 1), want(account, 12, 5)]).expect("answers");
     assert_eq!(answers.iter().map(|granted| granted.amount).collect::<Vec<_>>(), [1, 1]);
     let tomorrow = Want { period: DAY + 1, ..want(account, 10, 2) };
     assert_eq!(one(store, tomorrow), (2, 2));
-    assert_eq!(store.lease(&[]).expect("nothing"), []);
+    assert_eq!(store.lease(&somebody(), &[]).expect("nothing"), []);
+}
+
+#[test]
+fn what_each_holds_is_written_down() {
+    let bench = Bench::new();
+    let store = &bench.open();
+    let account = store.add_key(key("one"), NOW).expect("a key").account;
+    let held = |holder: &str, want: Want| {
+        let granted = store.lease(&Holder(holder.to_owned()), &[want]).expect("an answer");
+        granted[0].held
+    };
+    assert_eq!(held("a", want(account.0, 10, 6)), 6);
+    assert_eq!(held("b", want(account.0, 10, 6)), 4, "as much as is left");
+    assert_eq!(held("a", Want { give: 4, ..want(account.0, 10, 0) }), 2);
+    assert_eq!(held("b", want(account.0, 10, 1)), 5);
+    assert_eq!(held("b", Want { at_least: 10, ..want(account.0, 10, 1) }), 5);
+    assert_eq!(held("c", want(account.0, 10, 0)), 0);
+    assert_eq!(held("a", Want { give: 9, ..want(account.0, 10, 0) }), 0, "never below nothing");
+    let other = store.add_key(key("two"), NOW).expect("a key").account;
+    assert_eq!(held("b", want(other.0, 10, 1)), 1);
+    store.merge_accounts(other, account).expect("merged");
+    assert_eq!(held("b", Want { at_least: 0, ..want(other.0, 20, 1) }), 2, "what the other held is left out");
 }
 
 #[test]
@@ -88,9 +114,9 @@ fn old_periods_are_forgotten() {
     };
     let wants: Vec<Want> =
         QuotaKind::ALL.into_iter().flat_map(|kind| [at(kind, 0), at(kind, 2), at(kind, 3)]).collect();
-    store.lease(&wants).expect("handed out");
+    store.lease(&somebody(), &wants).expect("handed out");
     store.forget_leases(NOW).expect("forgotten");
-    let again = store.lease(&wants).expect("handed out");
+    let again = store.lease(&somebody(), &wants).expect("handed out");
     let leased: Vec<u64> = again.iter().map(|granted| granted.leased).collect();
     assert_eq!(leased, [8, 8, 4].repeat(5));
 }
