@@ -5,6 +5,7 @@
 //! database file when the one in use vanished.
 
 mod postgres;
+mod postgres_url;
 mod sqlite;
 
 use super::error::StoreError;

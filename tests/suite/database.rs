@@ -1,7 +1,7 @@
 //! The database as a whole, with the real program: made by several at once, killed while it is made, looked
 //! at, backed up, copied to another, and refused where it cannot be used.
 
-use crate::support::{PASSWORD, Program, key, long, postgres, wait_until};
+use crate::support::{PASSWORD, Program, is_long, key, postgres, wait_until};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ fn several_may_start_at_once_on_an_empty_database() {
 
 #[test]
 fn a_kill_while_the_schema_is_made_leaves_a_database_to_use() {
-    for round in 0..if long() { 50 } else { 6 } {
+    for round in 0..if is_long() { 50 } else { 6 } {
         let program = Program::new();
         let mut making = program.start(&["db", "migrate"]);
         // No condition says how far it has come; the moments are spread over the time it takes.
@@ -112,7 +112,7 @@ fn a_server_that_cannot_be_used_is_told_with_what_to_do() {
         (format!("postgres://nobody:hunter2@{place}"), 78, "check database.url"),
         (format!("postgres://{credentials}@{server}/hunter2"), 78, "does not exist"),
         (format!("postgres://{credentials}@127.0.0.1:1/db"), 1, "cannot be reached"),
-        (format!("postgres://{credentials}@{place}?sslmode=require"), 1, "SSL"),
+        (format!("postgres://{credentials}@{place}?sslmode=require"), 78, "SSL"),
     ] {
         let program = Program::on_sqlite().set("DATABASE_URL", &url);
         for command in [&["serve"][..], &["keys", "list"], &["db", "status"]] {

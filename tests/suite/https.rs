@@ -1,9 +1,9 @@
 //! HTTPS on the data plane, from outside: the real program, a TLS client, certificates made here.
 
-pub mod house;
+mod house;
 
-use crate::support::{PATIENCE, Program, wait_until};
-use house::{Authority, House, ask, chat, program, the_rest, until};
+use crate::support::{Authority, PATIENCE, Program, wait_until};
+use house::{House, ask, chat, program, the_rest, until};
 use openssl::ssl::SslVersion;
 use std::fs;
 use std::io::{Read, Write};

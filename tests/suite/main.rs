@@ -18,6 +18,7 @@ mod completion;
 mod cors;
 mod cuts;
 mod database;
+mod database_tls;
 mod drain;
 mod earlier;
 mod early;

@@ -3,7 +3,7 @@
 //! Must never let a piece of the URL into an error: libpq quotes what it could not read, and a
 //! password with an odd character ends up as a "host name".
 
-use super::Lock;
+use super::{Lock, postgres_url};
 use crate::domain::secret::Secret;
 use crate::domain::time::Timestamp;
 use crate::store::error::StoreError;
@@ -15,18 +15,7 @@ use diesel::result::Error as DieselError;
 use diesel::sql_types::{BigInt, Text};
 use diesel::{ConnectionError, PgConnection};
 use std::time::Duration;
-use zeroize::Zeroizing;
 
-/// Limits for a server that no longer answers; by default libpq waits for ever (stack facts 1.4).
-/// Seconds, but for tcp_user_timeout (milliseconds). The operator's own in the URL win.
-const URL_OPTIONS: [(&str, &str); 6] = [
-    ("connect_timeout", "3"),
-    ("keepalives_idle", "10"),
-    ("keepalives_interval", "5"),
-    ("keepalives_count", "3"),
-    ("tcp_user_timeout", "5000"),
-    ("application_name", "openrouter-proxy"),
-];
 const SESSION: &str = "SET statement_timeout = '5s'; SET lock_timeout = '2s'; \
                        SET idle_in_transaction_session_timeout = '30s'";
 
@@ -46,8 +35,12 @@ const LONGEST_RETRY: Duration = Duration::from_secs(10);
 
 /// Connects, within seconds or not at all.
 pub(super) fn connect(url: &Secret) -> Result<PgConnection, StoreError> {
-    let url = with_options(url.expose());
-    let mut connection = PgConnection::establish(&url).map_err(refused)?;
+    let url = postgres_url::complete(url);
+    let connected = PgConnection::establish(&url).or_else(|error| {
+        let again = postgres_url::with_system_roots(&url, &error.to_string());
+        again.map_or(Err(error), |url| PgConnection::establish(&url))
+    });
+    let mut connection = connected.map_err(refused)?;
     connection.batch_execute(SESSION)?;
     Ok(connection)
 }
@@ -154,23 +147,6 @@ pub(super) fn explain(database: &str, text: &str) -> Option<StoreError> {
     Some(known)
 }
 
-/// The URL with our limits behind it, but for those that it sets itself.
-fn with_options(url: &str) -> Zeroizing<String> {
-    let mut full = Zeroizing::new(String::with_capacity(url.len() + 200));
-    full.push_str(url);
-    for (name, value) in URL_OPTIONS {
-        if url.contains(&format!("{name}=")) {
-            continue;
-        }
-        let separator = if full.contains('?') { '&' } else { '?' };
-        full.push(separator);
-        full.push_str(name);
-        full.push('=');
-        full.push_str(value);
-    }
-    full
-}
-
 /// Only what the server or the network said about a connection is passed on, and of that nothing
 /// quoted; libpq's remarks about the URL itself are not.
 fn refused(error: ConnectionError) -> StoreError {
@@ -181,15 +157,20 @@ fn refused(error: ConnectionError) -> StoreError {
     if text.contains("could not translate host name") {
         return StoreError::Unreachable { reason: "its host name is not known".to_owned() };
     }
-    let Some((_, said)) = text.split_once(" failed: ") else {
+    // Of several addresses the one that said more than that nobody is there.
+    let said = text.split(" failed: ").skip(1).map(|said| said.lines().next().unwrap_or(""));
+    let Some(said) = said.max_by_key(|said| !said.contains("Connection refused")) else {
         return StoreError::Refused { reason: "the url is not understood".to_owned() };
     };
-    let reason = without_quotes(said.lines().next().unwrap_or(""));
-    // FATAL is the server's own answer; of these only "starting up" and "too many" pass by themselves.
-    let passing = !reason.starts_with("FATAL")
-        || ["starting up", "shutting down", "too many", "remaining connection slots"]
-            .iter()
-            .any(|sign| reason.contains(sign));
+    let reason = without_quotes(said);
+    // What TLS has against the server's certificate, or the server against TLS, stays so until somebody
+    // changes it; so does FATAL, the server's own answer, but for "starting up" and "too many".
+    let of_tls =
+        ["certificate", "SSL error:", "does not support SSL"].iter().any(|sign| reason.contains(sign));
+    let passes = ["starting up", "shutting down", "too many", "remaining connection slots"]
+        .iter()
+        .any(|sign| reason.contains(sign));
+    let passing = passes || !(of_tls || reason.starts_with("FATAL"));
     if passing { StoreError::Unreachable { reason } } else { StoreError::Refused { reason } }
 }
 
@@ -200,14 +181,6 @@ fn without_quotes(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn our_limits_do_not_replace_the_operators() {
-        let url = with_options("postgres://u:p@h/db?sslmode=require&connect_timeout=9");
-        assert!(url.starts_with("postgres://u:p@h/db?sslmode=require&connect_timeout=9&keepalives_idle=10"));
-        assert_eq!(url.matches("connect_timeout").count(), 1);
-        assert!(with_options("postgres://h/db").starts_with("postgres://h/db?connect_timeout=3&"));
-    }
 
     #[test]
     fn errors_show_nothing_of_the_url() {
@@ -232,6 +205,10 @@ mod tests {
         let absent =
             bad("connection to server at \"127.0.0.1\", port 1 failed: Connection refused\n\tIs it on?");
         assert!(!absent.is_configuration(), "{absent}");
+        let uncertain =
+            bad("connection to server at \"::1\", port 1 failed: Connection refused\n\tIs it on?\n\
+             connection to server at \"127.0.0.1\", port 1 failed: SSL error: certificate verify failed");
+        assert!(uncertain.is_configuration(), "{uncertain}");
         let wrong = bad(
             "connection to server at \"h\", port 1 failed: FATAL:  password authentication failed for user \"u\"",
         );

@@ -3,7 +3,7 @@
 
 use super::Outside;
 use super::malformed::{Sample, mark, sample};
-use crate::support::{Answer, CHAT, Call, Wire, chat, each, long, wait_until};
+use crate::support::{Answer, CHAT, Call, Wire, chat, each, is_long, wait_until};
 use fastrand::Rng;
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, Shutdown, SocketAddr};
@@ -96,7 +96,7 @@ fn assert_memory_is_back(outside: &Outside, before: u64) {
 
 #[test]
 fn malformed_requests_are_refused_and_go_no_further() {
-    let count = if long() { 10_000 } else { 2_000 };
+    let count = if is_long() { 10_000 } else { 2_000 };
     let outside = Outside::start(&[]);
     warm_up(&outside);
     let before = outside.running.resident();
@@ -121,7 +121,7 @@ fn malformed_requests_are_refused_and_go_no_further() {
 
 #[test]
 fn random_bytes_are_refused_or_closed() {
-    let count = if long() { 100_000 } else { 10_000 };
+    let count = if is_long() { 100_000 } else { 10_000 };
     let outside = Outside::start(&[]);
     warm_up(&outside);
     let before = outside.running.resident();

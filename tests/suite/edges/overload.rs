@@ -1,7 +1,7 @@
 //! More than there is room for: told so quickly, with when to come again; room again when others leave.
 
 use super::Outside;
-use crate::support::{CHAT, Call, Options, Wire, chat, long, spawn, wait_until};
+use crate::support::{CHAT, Call, Options, Wire, chat, is_long, spawn, wait_until};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
@@ -69,7 +69,7 @@ fn a_stream_does_not_hold_the_body_of_its_request() {
 
 #[test]
 fn idle_connections_are_many_and_cheap() {
-    let count: usize = if long() { 10_000 } else { 1_500 };
+    let count: usize = if is_long() { 10_000 } else { 1_500 };
     let outside = Outside::start(&[]);
     let health = Call::bare("GET", "/health");
     assert_eq!(Wire::open(outside.address).ask(&health).status, 200);

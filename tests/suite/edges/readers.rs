@@ -1,7 +1,7 @@
 //! Clients that read next to nothing of streams that offer much: each costs bounded memory.
 
 use super::Outside;
-use crate::support::{CHAT, Call, Wire, chat, long};
+use crate::support::{CHAT, Call, Wire, chat, is_long};
 use socket2::{Domain, Socket, Type};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -38,7 +38,7 @@ impl Reader {
 
 #[test]
 fn streams_to_clients_that_hardly_read_cost_bounded_memory() {
-    let (count, seconds) = if long() { (1000, 30) } else { (200, 6) };
+    let (count, seconds) = if is_long() { (1000, 30) } else { (200, 6) };
     let outside = Outside::start(&[]);
     let call = |text: &str| Call::post(CHAT, chat(text, true).to_string());
     for _ in 0..20 {

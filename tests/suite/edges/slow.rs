@@ -1,8 +1,7 @@
 //! Clients that take their time: each is closed at its deadline, and hinders nobody.
 
 use super::Outside;
-use crate::https::house::Authority;
-use crate::support::{CHAT, Call, House, Options, Wire, chat, long, spawn};
+use crate::support::{Authority, CHAT, Call, House, Options, Wire, chat, is_long, spawn};
 use openrouter_proxy::listener::Deadlines;
 use openrouter_proxy::simulator::Control;
 use std::io::{ErrorKind, Read, Write};
@@ -241,7 +240,7 @@ fn who_still_reads_an_answer_is_not_idle() {
 
 #[test]
 fn hundreds_of_slow_clients_are_closed_at_the_real_deadlines() {
-    if !long() {
+    if !is_long() {
         return;
     }
     let outside = Outside::start(&[("SERVER_MAX_IN_FLIGHT", "4096")]);

@@ -2,7 +2,7 @@
 //! wait for what the last process left.
 
 use super::{ask, exported, leave_rows, program};
-use crate::support::{Call, Running, Wire, chat, long, wait_until};
+use crate::support::{Call, Running, Wire, chat, is_long, wait_until};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Mutex;
@@ -46,7 +46,7 @@ fn status(server: &mut Running) -> serde_json::Value {
 
 #[test]
 fn answers_that_came_whole_have_their_rows_whatever_was_killed_when() {
-    let (rounds, count, longest) = if long() { (200, 64, 3000) } else { (10, 16, 250) };
+    let (rounds, count, longest) = if is_long() { (200, 64, 3000) } else { (10, 16, 250) };
     let (_simulator, program) = program();
     let whole = Mutex::new(Vec::new());
     let mut taken_over = 0;

@@ -1,7 +1,7 @@
 //! The database is away: requests go on, the journal grows and says so, and every row arrives soon after
 //! the database is back. When nothing more can be kept, new requests are turned away.
 
-use crate::support::{Answer, CHAT, Call, House, Options, chat, long, spawn, wait_until};
+use crate::support::{Answer, CHAT, Call, House, Options, chat, is_long, spawn, wait_until};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -27,7 +27,7 @@ fn stored(house: &House) -> BTreeSet<String> {
 
 #[test]
 fn requests_go_on_while_the_database_is_away() {
-    let time = Duration::from_secs(if long() { 60 } else { 3 });
+    let time = Duration::from_secs(if is_long() { 60 } else { 3 });
     let house = spawn(Options::default().unpaced());
     let before = house.chat(&chat("before", false));
     wait_until("a row", || house.shared().usage.waiting() == 0);

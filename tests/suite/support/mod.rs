@@ -4,6 +4,7 @@
 //! Nothing here is borrowed from the proxy's own HTTP or SSE code: a fault in one must not hide
 //! behind the same fault in the other.
 
+mod authority;
 mod house;
 mod player;
 pub mod postgres;
@@ -12,6 +13,7 @@ mod process;
 mod sse;
 mod wire;
 
+pub use authority::Authority;
 pub use house::{House, Options, PASSWORD, all_rows, spawn};
 pub use player::{Curtain, Play, player, said};
 pub use postgres_server::PostgresServer;
@@ -35,11 +37,6 @@ pub const CHAT: &str = "/v1/chat/completions";
 
 /// Long enough for anything that is going to happen on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(20);
-
-/// Whether the long tests were asked for (`./test.sh --long`).
-pub fn long() -> bool {
-    std::env::var_os("LONG_TESTS").is_some()
-}
 
 /// Waits until `ready` gives something, looking often; fails with `what` when it never does.
 pub fn wait_for<T>(what: &str, mut ready: impl FnMut() -> Option<T>) -> T {
