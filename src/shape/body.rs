@@ -80,7 +80,7 @@ impl Document {
             Some('{') => {}
             Some(_) => return Err(BodyFault::whole("the body must be a JSON object")),
         }
-        let object = Object::read(text, 0..text.len()).map_err(|flaw| BodyFault::flaw("", flaw))?;
+        let object = Object::check(text).map_err(|flaw| BodyFault::flaw("", flaw))?;
         if json::is_too_deep(text) {
             let message = format!("the body is nested deeper than {} levels", json::MAX_DEPTH);
             return Err(BodyFault::whole(message));
@@ -174,7 +174,7 @@ impl Document {
 
     /// Reads the object at `span`; `path` names it in the fault.
     pub(crate) fn object(&self, span: Span, path: &str) -> Result<Object, BodyFault> {
-        Object::read(self.text(), span).map_err(|flaw| BodyFault::flaw(path, flaw))
+        Object::read(self.text(), &span).map_err(|flaw| BodyFault::flaw(path, flaw))
     }
 
     /// Takes over edits to an object inside. Each inner object may be edited once.

@@ -21,6 +21,20 @@ pub struct Turn {
 /// The names by which a client may say itself which conversation it is.
 const NAMES: [&str; 2] = ["session_id", "prompt_cache_key"];
 
+/// Of a long text so many bytes are looked at, at its beginning and at its end, and its length.
+const GIST: usize = 4096;
+
+/// Hashes what tells a text from others. Two that are taken for one only prefer the same key.
+fn gist(raw: Option<&str>, hasher: &mut DefaultHasher) {
+    let bytes = raw.map(str::as_bytes);
+    bytes.map(<[u8]>::len).hash(hasher);
+    let bytes = bytes.unwrap_or_default();
+    match bytes.len().checked_sub(GIST) {
+        Some(last) if last > GIST => (bytes.get(..GIST), bytes.get(last..)).hash(hasher),
+        _ => bytes.hash(hasher),
+    }
+}
+
 /// The turn that this request is; `None` where there are no conversations.
 pub fn turn(doc: &Document, dialect: Dialect) -> Option<Turn> {
     let mut hasher = DefaultHasher::new();
@@ -34,14 +48,14 @@ pub fn turn(doc: &Document, dialect: Dialect) -> Option<Turn> {
         Dialect::Responses => (Some("instructions"), "input"),
         Dialect::Completions | Dialect::Embeddings => return None,
     };
-    before.and_then(|name| doc.raw(name)).hash(&mut hasher);
+    gist(before.and_then(|name| doc.raw(name)), &mut hasher);
     let goes_on = match doc.span(list) {
         Some(span) if json::kind(json::slice(doc.text(), &span)) == Kind::List => {
             beginning(doc, &span, &mut hasher)?
         }
         // A bare text is the first turn, unless the upstream is told to look up what came before.
         _ => {
-            doc.raw(list)?.hash(&mut hasher);
+            gist(Some(doc.raw(list)?), &mut hasher);
             doc.given("previous_response_id").is_some()
         }
     };
@@ -64,7 +78,7 @@ fn beginning(doc: &Document, list: &Span, hasher: &mut DefaultHasher) -> Option<
             None if type_of(doc, &message).is_some_and(|kind| kind.ends_with("_call")) => answered = true,
             role if !asked => {
                 role.hash(hasher);
-                member("content").hash(hasher);
+                gist(member("content"), hasher);
                 asked = role == Some("user");
             }
             _ => {}
@@ -86,6 +100,21 @@ mod tests {
 
     fn chat(messages: Value) -> Turn {
         of(json!({"model": "m", "messages": messages}), Dialect::Chat).expect("a turn")
+    }
+
+    #[test]
+    fn long_texts_are_told_apart_by_their_ends_and_their_length() {
+        let conversation = |text: String| {
+            let body = json!({"messages": [{"role": "user", "content": text}]});
+            of(body, Dialect::Chat).expect("a turn").conversation
+        };
+        let long = "word ".repeat(10_000);
+        let known = conversation(long.clone());
+        assert_eq!(conversation(long.clone()), known);
+        for other in [format!("{long} "), format!("x{}", &long[1..]), format!("{}x", &long[..long.len() - 1])]
+        {
+            assert_ne!(conversation(other), known);
+        }
     }
 
     #[test]

@@ -1,11 +1,10 @@
 //! Where things stand in a JSON text: spans of members and elements, found without building values.
 //!
-//! `serde_json` checks the syntax (its raw values are skipped without recursion, so nesting cannot
-//! exhaust the stack); what is kept are byte ranges into the one text. Never re-serialises anything.
+//! `serde_json` checks the whole text once (without recursion, so nesting cannot exhaust the stack); from then
+//! on what is kept are byte ranges into the one text. Never re-serialises anything.
 
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
-use std::fmt;
+use super::scan::{Scanner, is_deeper};
+use serde::de::IgnoredAny;
 use std::ops::Range;
 
 /// The most members an object we look into may have; real requests have a few dozen.
@@ -38,36 +37,49 @@ pub(crate) struct Object {
 }
 
 impl Object {
-    /// Reads the object at `span` of `text`. The error says what is wrong and, for a name that
-    /// stands twice, which.
-    pub fn read(text: &str, span: Span) -> Result<Object, Flaw> {
-        let part = slice(text, &span);
-        let mut deserializer = serde_json::Deserializer::from_str(part);
-        let seed = Members { base: address(text) };
-        let members = seed.deserialize(&mut deserializer).map_err(Flaw::syntax)?;
-        deserializer.end().map_err(Flaw::syntax)?;
-        let members = members?;
-        let start = span.start + leading_space(part);
-        Ok(Object { span: start..start + part.trim_matches(SPACE).len(), members }.keyed(text))
+    /// Checks that `text` is one JSON object and nothing else, and reads it.
+    pub fn check(text: &str) -> Result<Object, Flaw> {
+        serde_json::from_str::<IgnoredAny>(text).map_err(Flaw::syntax)?;
+        Object::read(text, &(0..text.len()))
+    }
+
+    /// Reads the object at `span` of `text`, which was checked before. The error says what is wrong and,
+    /// for a name that stands twice, which.
+    pub fn read(text: &str, span: &Span) -> Result<Object, Flaw> {
+        let broken = || Flaw::Syntax("a JSON object was expected".to_owned());
+        let mut scanner = Scanner::new(text, span);
+        if !scanner.take(b'{') {
+            return Err(broken());
+        }
+        let start = scanner.at() - 1;
+        let mut members: Vec<Member> = Vec::new();
+        while !scanner.take(b'}') {
+            if members.len() >= MAX_MEMBERS {
+                return Err(Flaw::TooMany);
+            }
+            let key = scanner.value().ok_or_else(broken)?;
+            let name = name(slice(text, &key))?;
+            let value = if scanner.take(b':') { scanner.value() } else { None };
+            members.push(Member { name, key, value: value.ok_or_else(broken)? });
+            scanner.take(b',');
+        }
+        match duplicate(&members) {
+            Some(name) => Err(Flaw::Duplicate(name)),
+            None => Ok(Object { span: start..scanner.at(), members }),
+        }
     }
 
     /// The member of this name.
     pub fn get(&self, name: &str) -> Option<&Member> {
         self.members.iter().find(|member| &*member.name == name)
     }
+}
 
-    /// Finds where each name begins: after the brace, or after the comma that ends its predecessor.
-    fn keyed(mut self, text: &str) -> Object {
-        let mut after = self.span.start + 1;
-        for member in &mut self.members {
-            let gap = slice(text, &(after..member.value.start));
-            let start = after + gap.find('"').unwrap_or(0);
-            let tail =
-                slice(text, &(start..member.value.start)).trim_end_matches([' ', '\n', '\r', '\t', ':']);
-            member.key = start..start + tail.len();
-            after = member.value.end;
-        }
-        self
+/// The name that a member's key says.
+fn name(key: &str) -> Result<Box<str>, Flaw> {
+    match key.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+        Some(plain) if !plain.contains('\\') => Ok(plain.into()),
+        _ => serde_json::from_str(key).map_err(Flaw::syntax),
     }
 }
 
@@ -88,35 +100,9 @@ impl Flaw {
     }
 }
 
-/// Whether well-formed JSON is nested deeper than [`MAX_DEPTH`]. Text is skipped as fast as memory is read.
+/// Whether well-formed JSON is nested deeper than [`MAX_DEPTH`].
 pub(crate) fn is_too_deep(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    let (mut at, mut depth) = (0, 0_usize);
-    while let Some(byte) = bytes.get(at) {
-        at += 1;
-        match byte {
-            b'[' | b'{' => depth += 1,
-            b']' | b'}' => depth = depth.saturating_sub(1),
-            b'"' => at = text_end(bytes, at),
-            _ => {}
-        }
-        if depth > MAX_DEPTH {
-            return true;
-        }
-    }
-    false
-}
-
-/// Behind the quote that ends the text whose inside begins at `at`.
-fn text_end(bytes: &[u8], mut at: usize) -> usize {
-    while let Some(found) = bytes.get(at..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
-        at += found + 1;
-        if bytes.get(at - 1) == Some(&b'"') {
-            return at;
-        }
-        at += 1;
-    }
-    bytes.len()
+    is_deeper(text, MAX_DEPTH)
 }
 
 /// The kind of a JSON value, by its first byte.
@@ -152,86 +138,29 @@ pub(crate) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// Visits the elements of the list at `span` in order, until `visit` says stop by an error.
+/// Visits the elements of the list at `span` in order, until `visit` says stop by an error. What is not a
+/// list has none.
 pub(crate) fn each_element<E>(
     text: &str,
     span: &Span,
     mut visit: impl FnMut(usize, Span) -> Result<(), E>,
 ) -> Result<(), E> {
-    let mut stopped = None;
-    let mut keep_on = |index, element| match visit(index, element) {
-        Ok(()) => true,
-        Err(stop) => {
-            stopped = Some(stop);
-            false
-        }
-    };
-    let mut deserializer = serde_json::Deserializer::from_str(slice(text, span));
-    // The text was checked when the body was read: the only errors left are "not a list", which has
-    // no elements, and "more to come", which is how stopping early looks from outside.
-    let _ = Elements { base: address(text), visit: &mut keep_on }.deserialize(&mut deserializer);
-    stopped.map_or(Ok(()), Err)
+    let mut scanner = Scanner::new(text, span);
+    if !scanner.take(b'[') {
+        return Ok(());
+    }
+    let mut index = 0;
+    while let Some(element) = scanner.value() {
+        visit(index, element)?;
+        index += 1;
+        scanner.take(b',');
+    }
+    Ok(())
 }
 
 /// The part of `text` at `span`; empty if the span is not one of its own.
 pub(crate) fn slice<'t>(text: &'t str, span: &Span) -> &'t str {
     text.get(span.clone()).unwrap_or("")
-}
-
-/// White space as JSON has it (RFC 8259, section 2).
-const SPACE: [char; 4] = [' ', '\n', '\r', '\t'];
-
-fn leading_space(part: &str) -> usize {
-    part.len() - part.trim_start_matches(SPACE).len()
-}
-
-fn address(text: &str) -> usize {
-    text.as_ptr().addr()
-}
-
-/// Where a raw value lies in the text that begins at address `base`.
-fn span_of(raw: &RawValue, base: usize) -> Span {
-    let start = raw.get().as_ptr().addr().saturating_sub(base);
-    start..start + raw.get().len()
-}
-
-struct Members {
-    base: usize,
-}
-
-impl<'de> DeserializeSeed<'de> for Members {
-    type Value = Result<Vec<Member>, Flaw>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Members {
-    type Value = Result<Vec<Member>, Flaw>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members: Vec<Member> = Vec::new();
-        let mut too_many = false;
-        while let Some(name) = map.next_key::<Box<str>>()? {
-            let value = span_of(map.next_value::<&'de RawValue>()?, self.base);
-            too_many |= members.len() >= MAX_MEMBERS;
-            if !too_many {
-                members.push(Member { name, key: 0..0, value });
-            }
-        }
-        if too_many {
-            return Ok(Err(Flaw::TooMany));
-        }
-        Ok(match duplicate(&members) {
-            Some(name) => Err(Flaw::Duplicate(name)),
-            None => Ok(members),
-        })
-    }
 }
 
 /// A name that stands twice, if one does.
@@ -245,50 +174,70 @@ fn duplicate(members: &[Member]) -> Option<String> {
         .map(|n| (*n).into())
 }
 
-struct Elements<'v> {
-    base: usize,
-    visit: &'v mut dyn FnMut(usize, Span) -> bool,
-}
-
-impl<'de> DeserializeSeed<'de> for Elements<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_seq(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Elements<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON list")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        let mut index = 0;
-        while let Some(raw) = list.next_element::<&'de RawValue>()? {
-            if !(self.visit)(index, span_of(raw, self.base)) {
-                return Ok(());
-            }
-            index += 1;
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+    use serde_json::Value;
 
-    #[test]
-    fn nesting_is_counted_outside_of_text() {
-        let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
-        assert!(!is_too_deep(&nested(MAX_DEPTH)) && is_too_deep(&nested(MAX_DEPTH + 1)));
-        assert!(!is_too_deep(&format!("[{0},{0}]", nested(MAX_DEPTH - 1))), "side by side is not deep");
-        assert!(is_too_deep(&"{\"a\":".repeat(MAX_DEPTH + 1)));
-        for text in ["[".repeat(1000), "\\\"[".repeat(1000), "\\\\".repeat(1000)] {
-            assert!(!is_too_deep(&format!("{{\"a\":\"{text}\"}}")), "{text:.9}");
+    /// Any JSON, as a tree.
+    fn value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<String>().prop_map(Value::from),
+            "[\\[\\]{}\",:\\\\]{0,6}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 24, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::btree_map(any::<String>(), inner, 0..4)
+                    .prop_map(|members| Value::from(serde_json::Map::from_iter(members))),
+            ]
+        })
+    }
+
+    proptest! {
+        /// What is found is what a reader that builds values finds.
+        #[test]
+        fn members_and_elements_are_those_of_the_tree(
+            members in prop::collection::btree_map(any::<String>(), value(), 0..5),
+            pretty in any::<bool>(),
+        ) {
+            let tree = Value::from(serde_json::Map::from_iter(members));
+            let text = if pretty { serde_json::to_string_pretty(&tree) } else { serde_json::to_string(&tree) };
+            let text = format!(" {} ", text.expect("JSON"));
+            let object = Object::check(&text).expect("an object");
+            prop_assert_eq!(slice(&text, &object.span), text.trim());
+            let found: serde_json::Map<String, Value> = object
+                .members
+                .iter()
+                .map(|member| {
+                    let key: String = serde_json::from_str(slice(&text, &member.key)).expect("a key");
+                    assert_eq!(&*key, &*member.name);
+                    (key, serde_json::from_str(slice(&text, &member.value)).expect("a value"))
+                })
+                .collect();
+            prop_assert_eq!(&Value::from(found), &tree);
+            for member in &object.members {
+                let mut elements = Vec::new();
+                let visit = |_, span| {
+                    elements.push(serde_json::from_str::<Value>(slice(&text, &span)).expect("an element"));
+                    Ok::<(), ()>(())
+                };
+                each_element(&text, &member.value, visit).expect("nobody stops");
+                let known = tree[&*member.name].as_array().cloned().unwrap_or_default();
+                prop_assert_eq!(elements, known);
+            }
+        }
+
+        #[test]
+        fn what_is_no_object_is_refused(text in "[\\[\\]{}\",:\\\\ a1é]{0,30}") {
+            let good = serde_json::from_str::<Value>(&text).is_ok_and(|value| value.is_object());
+            let found = Object::check(&text);
+            let twice = matches!(found, Err(Flaw::Duplicate(_)));
+            prop_assert!(twice || found.is_ok() == good, "{text}: {found:?}");
         }
     }
 }

@@ -30,6 +30,7 @@ pub mod provider;
 pub mod remembered;
 pub mod room;
 pub mod rules;
+mod scan;
 pub mod tokens;
 mod turns;
 

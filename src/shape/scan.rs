@@ -1,0 +1,156 @@
+//! Finds its way in JSON that was checked before: where values begin and end, without looking into them.
+//!
+//! A long text is passed over as fast as memory is read, which a reader that checks cannot do; the bodies of
+//! requests are looked through several times. What is not JSON gives odd spans, never a panic.
+
+use super::json::Span;
+
+/// A place in a text.
+pub(crate) struct Scanner<'t> {
+    bytes: &'t [u8],
+    at: usize,
+}
+
+impl<'t> Scanner<'t> {
+    /// At the beginning of `span`, and not beyond its end.
+    pub fn new(text: &'t str, span: &Span) -> Scanner<'t> {
+        Scanner { bytes: text.as_bytes().get(..span.end).unwrap_or_default(), at: span.start }
+    }
+
+    /// Where it is.
+    pub fn at(&self) -> usize {
+        self.at
+    }
+
+    /// Goes past `byte`, if that is the next one that is no white space (RFC 8259, section 2).
+    pub fn take(&mut self, byte: u8) -> bool {
+        let next = self.next();
+        let found = next == Some(byte);
+        self.at += usize::from(found);
+        found
+    }
+
+    /// Goes past the next value; where it stands.
+    pub fn value(&mut self) -> Option<Span> {
+        let first = self.next()?;
+        let start = self.at;
+        self.at = match first {
+            b'"' => text_end(self.bytes, start + 1),
+            b'{' | b'[' => self.nested_end(),
+            _ => {
+                let rest = self.bytes.get(start..).unwrap_or_default();
+                let end = rest.iter().position(|byte| b",:]} \n\r\t".contains(byte));
+                start + end.unwrap_or(rest.len())
+            }
+        };
+        (self.at > start).then_some(start..self.at)
+    }
+
+    /// The next byte that is no white space.
+    fn next(&mut self) -> Option<u8> {
+        loop {
+            let byte = *self.bytes.get(self.at)?;
+            if !b" \n\r\t".contains(&byte) {
+                return Some(byte);
+            }
+            self.at += 1;
+        }
+    }
+
+    fn nested_end(&self) -> usize {
+        let (mut at, mut depth) = (self.at, 0_usize);
+        while let Some(byte) = self.bytes.get(at) {
+            at += 1;
+            match byte {
+                b'[' | b'{' => depth += 1,
+                b']' | b'}' => depth = depth.saturating_sub(1),
+                b'"' => at = text_end(self.bytes, at),
+                _ => continue,
+            }
+            if depth == 0 {
+                return at;
+            }
+        }
+        self.bytes.len()
+    }
+}
+
+/// Whether JSON is nested deeper than `most`.
+pub(crate) fn is_deeper(text: &str, most: usize) -> bool {
+    let bytes = text.as_bytes();
+    let (mut at, mut depth) = (0, 0_usize);
+    while let Some(byte) = bytes.get(at) {
+        at += 1;
+        match byte {
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            b'"' => at = text_end(bytes, at),
+            _ => {}
+        }
+        if depth > most {
+            return true;
+        }
+    }
+    false
+}
+
+/// Behind the quote that ends the text whose inside begins at `at`.
+fn text_end(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(found) = bytes.get(at..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
+        at += found + 1;
+        if bytes.get(at - 1) == Some(&b'"') {
+            return at;
+        }
+        at += 1;
+    }
+    bytes.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn nesting_is_counted_outside_of_text() {
+        let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+        assert!(!is_deeper(&nested(9), 9) && is_deeper(&nested(10), 9));
+        assert!(!is_deeper(&format!("[{0},{0}]", nested(8)), 9), "side by side is not deep");
+        assert!(is_deeper(&"{\"a\":".repeat(10), 9));
+        for text in ["[".repeat(1000), "\\\"[".repeat(1000), "\\\\".repeat(1000)] {
+            assert!(!is_deeper(&format!("{{\"a\":\"{text}\"}}"), 9), "{text:.9}");
+        }
+    }
+
+    #[test]
+    fn values_end_where_they_end() {
+        for value in
+            ["1", "-1.5e+3", "true", "null", r#""""#, r#""a\"b\\""#, "[]", r#"{"a":[1,"]"],"b":{"c":"}"}}"#]
+        {
+            for (before, after) in [("", ""), (" \n", " "), ("", ","), ("\t", "]"), ("", " }")] {
+                let text = format!("{before}{value}{after}");
+                let span = Scanner::new(&text, &(0..text.len())).value().expect("a value");
+                assert_eq!(&text[span], value, "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_cut_off_or_no_json_ends_somewhere() {
+        for text in ["", " ", "\"", "\"\\", "[", "{\"a", "]", ",", "[\"]"] {
+            let mut scanner = Scanner::new(text, &(0..text.len()));
+            let _ = scanner.value();
+            assert!(scanner.at() <= text.len(), "{text}");
+        }
+        assert_eq!(Scanner::new("ab", &(5..9)).value(), None);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_panics_or_goes_beyond_the_end(text in "[\\[\\]{}\",:\\\\ a1é]{0,40}", start in 0usize..50) {
+            let mut scanner = Scanner::new(&text, &(start..text.len()));
+            while scanner.take(b',') || scanner.value().is_some() {}
+            prop_assert!(scanner.at() <= text.len().max(start));
+        }
+    }
+}
