@@ -1,14 +1,16 @@
 //! The steps of the hot path that compute, each ready to be repeated.
 
 use bytes::Bytes;
+use openrouter_proxy::config::usage::Durability;
 use openrouter_proxy::domain::account::{AccountRecord, Limit};
 use openrouter_proxy::domain::dialect::Dialect;
-use openrouter_proxy::domain::ids::{AccountId, KeyId};
+use openrouter_proxy::domain::ids::{AccountId, KeyId, RequestId};
 use openrouter_proxy::domain::key::{KeyRecord, StoredKey};
 use openrouter_proxy::domain::model::{Catalog, Model};
 use openrouter_proxy::domain::secret::Secret;
 use openrouter_proxy::domain::strategy::Strategy;
 use openrouter_proxy::domain::time::Timestamp;
+use openrouter_proxy::domain::usage::UsageRow;
 use openrouter_proxy::keypool::pool::Pool;
 use openrouter_proxy::keypool::{Ask, Ending, FreeLimits, PoolOptions};
 use openrouter_proxy::shape::alias::choose_model;
@@ -19,6 +21,7 @@ use openrouter_proxy::shape::{check, conversation};
 use openrouter_proxy::upstream::sse::Splitter;
 use openrouter_proxy::upstream::verdict::{Refusal, judge};
 use openrouter_proxy::upstream::watch::{Watch, whole};
+use openrouter_proxy::usage::journal::{Journal, Options};
 use std::hint::black_box;
 use std::sync::Arc;
 
@@ -49,6 +52,7 @@ pub fn all() -> Vec<Case> {
         reading(),
         leasing("lease and settle, 1 key", 1),
         leasing("lease and settle, 200 keys", 200),
+        journalling(),
     ]
 }
 
@@ -150,5 +154,41 @@ fn leasing(name: &'static str, keys: i64) -> Case {
         let grant = pool.lease(&ask, NOON, 7).expect("a key");
         black_box(pool.settle(grant.lease, &Ending::Success, NOON));
         black_box(pool.take_uses());
+    })
+}
+
+/// A row of an ordinary request, and its share of handing rows over to the database, in hundreds.
+fn journalling() -> Case {
+    let folder = tempfile::tempdir().expect("a folder");
+    let options =
+        Options { folder: folder.path().to_owned(), most_bytes: 1 << 30, durability: Durability::Process };
+    let journal = Journal::open(options).expect("a journal");
+    let row = Arc::new(UsageRow {
+        model: MODEL.to_owned(),
+        model_served: Some(MODEL.to_owned()),
+        key_id: Some(KeyId(1)),
+        key_label: Some("key 1".to_owned()),
+        account_id: Some(AccountId(1)),
+        client_kind: "password".to_owned(),
+        status: 200,
+        outcome: "complete".to_owned(),
+        attempts: 1,
+        duration_ms: 900,
+        provider: Some("Bench".to_owned()),
+        generation_id: Some("gen-1760000000-abcdefghijklmnop".to_owned()),
+        ..UsageRow::begin(RequestId::new(NOON), NOON, "chat/completions")
+    });
+    let mut count = 0_u32;
+    Case::new("journal a row", move || {
+        // Kept as long as the step is.
+        black_box(folder.path());
+        drop(black_box(journal.append(&row)));
+        count += 1;
+        if count.is_multiple_of(100) {
+            while let Some(taken) = journal.take(100) {
+                black_box(taken.rows().len());
+                journal.done(taken);
+            }
+        }
     })
 }

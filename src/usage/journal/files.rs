@@ -43,7 +43,7 @@ pub(super) struct Files {
     /// Full ones, and those of processes that are gone.
     others: VecDeque<Arc<Segment>>,
     /// Rows that could not be written.
-    pub(super) unwritten: Vec<Arc<UsageRow>>,
+    pub(super) unwritten: VecDeque<Arc<UsageRow>>,
     /// What has to be synced.
     pub(super) unsynced: Vec<Arc<Segment>>,
     /// Whether a file is new in the folder, which has to be synced then.

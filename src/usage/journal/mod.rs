@@ -97,7 +97,7 @@ impl Journal {
             }
             Err(error) => {
                 // The answer has its last bytes all the same: its row waits here for either disk.
-                files.unwritten.push(row);
+                files.unwritten.push_back(row);
                 self.0.rows.fetch_add(1, Ordering::AcqRel);
                 drop(files);
                 self.0.fails(&error);
@@ -176,12 +176,12 @@ impl Journal {
             return;
         }
         let mut files = self.0.files();
-        while let Some(row) = files.unwritten.first().cloned() {
+        while let Some(row) = files.unwritten.front().cloned() {
             let (frame, row) = line::write(&row);
             if self.0.append(&mut files, &row, &frame).is_err() {
                 return;
             }
-            files.unwritten.remove(0);
+            files.unwritten.pop_front();
             self.0.lower(1, 0);
         }
         if self.0.can_append(&mut files) {
