@@ -11,10 +11,10 @@ use super::settings;
 use crate::domain::ids::AccountId;
 use crate::domain::quota::{Granted, Holder, Quota, QuotaKind, Want};
 use crate::domain::time::Timestamp;
-use diesel::dsl::exists;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 use openssl::rand::rand_bytes;
+use std::collections::HashSet;
 
 /// The setting that holds what tells this database from every other one.
 const IDENTITY_SETTING: &str = "database_id";
@@ -34,7 +34,17 @@ impl Store {
         let mut ordered: Vec<(usize, &Want)> = wants.iter().enumerate().collect();
         ordered.sort_by_key(|(_, want)| (want.quota, want.period));
         let mut granted = self.pool.write(|connection| {
-            let settle = |(at, want): (usize, &Want)| Ok((at, settle(connection, holder, want)?));
+            let accounts = with_keys(connection, wants)?;
+            let settle = |(at, want): (usize, &Want)| {
+                // It was merged into another, whose limit holds for both.
+                let is_gone = is_of_account(want) && !accounts.contains(&want.quota.subject);
+                let granted = if is_gone && want.take > 0 {
+                    Granted { amount: 0, leased: u64::from(want.limit), held: 0 }
+                } else {
+                    settle(connection, holder, want)?
+                };
+                Ok((at, granted))
+            };
             ordered.into_iter().map(settle).collect::<Result<Vec<_>, StoreError>>()
         })?;
         granted.sort_by_key(|(at, _)| *at);
@@ -83,32 +93,65 @@ fn number(amount: u64) -> i64 {
     i64::try_from(amount).unwrap_or(i64::MAX)
 }
 
-fn settle(connection: &mut AnyConnection, holder: &Holder, want: &Want) -> Result<Granted, StoreError> {
-    if is_gone(connection, want)? {
-        return Ok(Granted { amount: 0, leased: u64::from(want.limit), held: 0 });
+fn is_of_account(want: &Want) -> bool {
+    matches!(want.quota.kind, QuotaKind::AccountDay | QuotaKind::AccountMinute)
+}
+
+/// Those accounts in `wants` that have a key.
+fn with_keys(connection: &mut AnyConnection, wants: &[Want]) -> Result<HashSet<i64>, StoreError> {
+    let asked: HashSet<i64> =
+        wants.iter().filter(|want| is_of_account(want)).map(|want| want.quota.subject).collect();
+    let asked: Vec<i64> = asked.into_iter().collect();
+    let mut known = HashSet::new();
+    // SQLite takes some thousands of values in one statement.
+    for some in asked.chunks(1000) {
+        let query = keys::table.filter(keys::account_id.eq_any(some)).select(keys::account_id).distinct();
+        known.extend(query.load::<i64>(connection)?);
     }
-    ensure_row(connection, want.quota, want.period)?;
-    // The row is locked by the first change of it, until the transaction's end.
-    diesel::sql_query(
+    Ok(known)
+}
+
+/// One number that a statement returns.
+#[derive(QueryableByName)]
+struct Amount {
+    #[diesel(sql_type = BigInt)]
+    amount: i64,
+}
+
+fn settle(connection: &mut AnyConnection, holder: &Holder, want: &Want) -> Result<Granted, StoreError> {
+    let leased = match lower(connection, want)? {
+        Some(leased) => leased,
+        None => {
+            ensure_row(connection, want.quota, want.period)?;
+            lower(connection, want)?.unwrap_or(i64::MAX)
+        }
+    };
+    let left = i64::from(want.limit).saturating_sub(leased).max(0);
+    let amount = number(want.take).min(left);
+    if amount > 0 {
+        let row = quota_leases::table.find((want.quota.kind.word(), want.quota.subject, want.period));
+        diesel::update(row).set(quota_leases::leased.eq(leased + amount)).execute(connection)?;
+    }
+    let held = hold(connection, holder, want, amount)?;
+    let count = |count: i64| u64::try_from(count).unwrap_or(0);
+    Ok(Granted { amount: count(amount), leased: count(leased + amount), held: count(held) })
+}
+
+/// Takes back what is given and raises to what is known to be used; what is handed out then. The row is
+/// locked by this until the transaction's end. `None`: there is no row yet.
+fn lower(connection: &mut AnyConnection, want: &Want) -> Result<Option<i64>, StoreError> {
+    let lowered = diesel::sql_query(
         "UPDATE quota_leases SET leased = CASE WHEN leased - $1 > $2 THEN leased - $1 ELSE $2 END \
-         WHERE kind = $3 AND subject = $4 AND period = $5",
+         WHERE kind = $3 AND subject = $4 AND period = $5 RETURNING leased AS amount",
     )
     .bind::<BigInt, _>(number(want.give))
     .bind::<BigInt, _>(number(want.at_least))
     .bind::<Text, _>(want.quota.kind.word())
     .bind::<BigInt, _>(want.quota.subject)
     .bind::<BigInt, _>(want.period)
-    .execute(connection)?;
-    let row = || quota_leases::table.find((want.quota.kind.word(), want.quota.subject, want.period));
-    let leased: i64 = row().select(quota_leases::leased).first(connection)?;
-    let left = i64::from(want.limit).saturating_sub(leased).max(0);
-    let amount = number(want.take).min(left);
-    if amount > 0 {
-        diesel::update(row()).set(quota_leases::leased.eq(leased + amount)).execute(connection)?;
-    }
-    let held = hold(connection, holder, want, amount)?;
-    let count = |count: i64| u64::try_from(count).unwrap_or(0);
-    Ok(Granted { amount: count(amount), leased: count(leased + amount), held: count(held) })
+    .get_result::<Amount>(connection)
+    .optional()?;
+    Ok(lowered.map(|lowered| lowered.amount))
 }
 
 /// Writes down what the holder has now; how much that is. The quota's row must be locked.
@@ -119,38 +162,25 @@ fn hold(
     amount: i64,
 ) -> Result<i64, StoreError> {
     let Quota { kind, subject } = want.quota;
-    let row = || quota_holdings::table.find((kind.word(), subject, want.period, &holder.0));
-    let known: Option<i64> = row().select(quota_holdings::held).first(connection).optional()?;
+    if amount == 0 && want.give == 0 {
+        let row = quota_holdings::table.find((kind.word(), subject, want.period, &holder.0));
+        let held: Option<i64> = row.select(quota_holdings::held).first(connection).optional()?;
+        return Ok(held.unwrap_or(0));
+    }
     // Of what it gives some may never have been written down as its own.
-    let held = known.unwrap_or(0).saturating_sub(number(want.give)).max(0).saturating_add(amount);
-    match known {
-        Some(known) if known == held => {}
-        Some(_) => {
-            diesel::update(row()).set(quota_holdings::held.eq(held)).execute(connection)?;
-        }
-        None if held == 0 => {}
-        None => {
-            let of = (
-                quota_holdings::kind.eq(kind.word()),
-                quota_holdings::subject.eq(subject),
-                quota_holdings::period.eq(want.period),
-                quota_holdings::holder.eq(&holder.0),
-                quota_holdings::held.eq(held),
-            );
-            diesel::insert_into(quota_holdings::table).values(of).execute(connection)?;
-        }
-    }
-    Ok(held)
-}
-
-/// Whether the account has no key any more: it was merged into another, whose limit holds for both.
-fn is_gone(connection: &mut AnyConnection, want: &Want) -> Result<bool, StoreError> {
-    if !matches!(want.quota.kind, QuotaKind::AccountDay | QuotaKind::AccountMinute) || want.take == 0 {
-        return Ok(false);
-    }
-    let of_account = keys::table.filter(keys::account_id.eq(want.quota.subject));
-    let known: bool = diesel::select(exists(of_account)).get_result(connection)?;
-    Ok(!known)
+    let held = diesel::sql_query(
+        "INSERT INTO quota_holdings (kind, subject, period, holder, held) VALUES ($1, $2, $3, $4, $5) \
+         ON CONFLICT (kind, subject, period, holder) DO UPDATE SET held = $5 + \
+         CASE WHEN quota_holdings.held > $6 THEN quota_holdings.held - $6 ELSE 0 END RETURNING held AS amount",
+    )
+    .bind::<Text, _>(kind.word())
+    .bind::<BigInt, _>(subject)
+    .bind::<BigInt, _>(want.period)
+    .bind::<Text, _>(&holder.0)
+    .bind::<BigInt, _>(amount)
+    .bind::<BigInt, _>(number(want.give))
+    .get_result::<Amount>(connection)?;
+    Ok(held.amount)
 }
 
 /// A day's row begins at what was counted before there were rows.
