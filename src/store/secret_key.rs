@@ -35,8 +35,7 @@ impl SecretKeySource {
         let SecretKeySource::File(path) = self else {
             return DataKey::unwrap_by(&self.load()?, wrapped).ok_or_else(|| self.wrong());
         };
-        let found = self.load().map(|key| DataKey::unwrap_by(&key, wrapped));
-        if let Ok(Some(data_key)) = found {
+        if let Ok(Some(data_key)) = self.load().map(|key| DataKey::unwrap_by(&key, wrapped)) {
             return Ok(data_key);
         }
         // A rotation may have been broken off between its commit and its renaming.
@@ -48,7 +47,9 @@ impl SecretKeySource {
             let _ = promote(path);
             return Ok(data_key);
         }
-        Err(found.err().unwrap_or_else(|| self.wrong()))
+        // Or it was renamed between the two looks.
+        let again = self.load()?;
+        DataKey::unwrap_by(&again, wrapped).ok_or_else(|| self.wrong())
     }
 
     /// The key that is in the named place.

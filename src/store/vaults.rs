@@ -98,8 +98,14 @@ impl Vaults {
 fn read(connection: &mut AnyConnection, source: &SecretKeySource) -> Result<Arc<Numbered>, StoreError> {
     loop {
         let number = settings::number(connection, DATA_KEY_NUMBER_SETTING)?;
-        let wrapped = settings::get(connection, DATA_KEY_SETTING)?.ok_or(StoreError::LostDataKey)?;
-        let vault = source.data_key(&wrapped)?.vault()?;
+        let mut wrapped = || settings::get(connection, DATA_KEY_SETTING)?.ok_or(StoreError::LostDataKey);
+        let found = wrapped()?;
+        let data_key = match source.data_key(&found) {
+            // The secret key of the next rotation does not open what the last one wrapped.
+            Err(StoreError::WrongSecretKey { .. }) if wrapped()? != found => continue,
+            data_key => data_key?,
+        };
+        let vault = data_key.vault()?;
         if settings::number(connection, DATA_KEY_NUMBER_SETTING)? == number {
             return Ok(Arc::new(Numbered { vault, number }));
         }
