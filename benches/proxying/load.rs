@@ -146,30 +146,67 @@ async fn ask(
     let stream = connection.as_mut()?;
     stream.write_all(request).await.ok()?;
     let mut answer = Vec::with_capacity(8 * 1024);
+    if chunks == 0 {
+        while !is_whole(&answer) {
+            if stream.read_buf(&mut answer).await.ok()? == 0 {
+                return None;
+            }
+        }
+        return answer.starts_with(b"HTTP/1.1 200").then_some(());
+    }
+    let mut events = Events::default();
     let (mut seen, mut looked_at) = (0, 0);
-    loop {
+    while !events.is_over {
         if stream.read_buf(&mut answer).await.ok()? == 0 {
             return None;
         }
-        if chunks == 0 {
-            if is_whole(&answer) {
-                return answer.starts_with(b"HTTP/1.1 200").then_some(());
-            }
-            continue;
-        }
         let now = upstream::now();
-        while let Some(at) = memmem::find(&answer[looked_at..], b"\"sent\":") {
-            let digits = answer.get(looked_at + at + 7..looked_at + at + 27);
-            let Some(sent) = digits.and_then(|digits| std::str::from_utf8(digits).ok()?.parse::<u64>().ok())
-            else {
-                break;
-            };
+        events.take(&answer)?;
+        while let Some(at) = memmem::find(&events.text[looked_at..], b"\"sent\":") {
+            let Some(digits) = events.text.get(looked_at + at + 7..looked_at + at + 27) else { break };
+            let sent = std::str::from_utf8(digits).ok()?.parse::<u64>().ok()?;
             told.borrow_mut().chunks.push(now.saturating_sub(sent));
             seen += 1;
             looked_at += at + 27;
         }
-        if answer.ends_with(b"0\r\n\r\n") {
-            return (seen == chunks && memmem::find(&answer, b"[DONE]").is_some()).then_some(());
+    }
+    (seen == chunks && memmem::find(&events.text, b"[DONE]").is_some()).then_some(())
+}
+
+/// The text of an answer in chunks (RFC 9112, 7.1): where a proxy parts them says nothing of the events.
+#[derive(Default)]
+struct Events {
+    text: Vec<u8>,
+    /// So much of the answer was taken, the head included.
+    at: usize,
+    /// So much of the chunk at hand is to come.
+    left: usize,
+    is_over: bool,
+}
+
+impl Events {
+    /// Takes what is new of `answer`; `None`: it is none.
+    fn take(&mut self, answer: &[u8]) -> Option<()> {
+        if self.at == 0 {
+            let Some(head) = memmem::find(answer, b"\r\n\r\n") else { return Some(()) };
+            answer.starts_with(b"HTTP/1.1 200").then_some(())?;
+            // The end of the head stands before the first length as the end of a chunk does before the next.
+            self.at = head + 2;
+        }
+        loop {
+            let some = self.left.min(answer.len() - self.at);
+            self.text.extend_from_slice(&answer[self.at..self.at + some]);
+            (self.at, self.left) = (self.at + some, self.left - some);
+            let length = answer.get(self.at + 2..).filter(|_| self.left == 0);
+            let Some((rest, end)) = length.and_then(|rest| Some((rest, memmem::find(rest, b"\r\n")?))) else {
+                return Some(());
+            };
+            self.left = usize::from_str_radix(std::str::from_utf8(&rest[..end]).ok()?, 16).ok()?;
+            self.at += 2 + end + 2;
+            self.is_over = self.left == 0;
+            if self.is_over {
+                return Some(());
+            }
         }
     }
 }
