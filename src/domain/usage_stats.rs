@@ -1,4 +1,4 @@
-//! What usage adds up to: by hour and day, by model, key and token. Read from the hourly sums, never
+//! What usage adds up to: by hour and day, by model, key and token. Read from sums, never
 //! from the rows, so it costs the same however many rows there are.
 
 use super::buckets::Buckets;

@@ -144,6 +144,31 @@ diesel::table! {
 }
 
 diesel::table! {
+    usage_days (part, day, name, outcome) {
+        part -> Text,
+        day -> BigInt,
+        name -> Text,
+        outcome -> Text,
+        requests -> BigInt,
+        prompt_tokens -> BigInt,
+        completion_tokens -> BigInt,
+        total_tokens -> BigInt,
+        reasoning_tokens -> BigInt,
+        cached_tokens -> BigInt,
+        cost -> Double,
+    }
+}
+
+diesel::table! {
+    usage_day_times (day, figure, bucket) {
+        day -> BigInt,
+        figure -> Text,
+        bucket -> Integer,
+        requests -> BigInt,
+    }
+}
+
+diesel::table! {
     client_tokens (id) {
         id -> BigInt,
         name -> Text,

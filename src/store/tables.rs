@@ -169,6 +169,23 @@ pub(super) const TABLES: &[Table] = &[
             ("cost", Real),
         ],
     ),
+    table(
+        "usage_days",
+        4,
+        &[
+            ("part", Text),
+            ("day", Whole),
+            ("name", Text),
+            ("outcome", Text),
+            ("requests", Whole),
+            ("prompt_tokens", Whole),
+            ("completion_tokens", Whole),
+            ("total_tokens", Whole),
+            ("reasoning_tokens", Whole),
+            ("cached_tokens", Whole),
+            ("cost", Real),
+        ],
+    ),
     passing(
         "instances",
         1,
@@ -190,6 +207,7 @@ pub(super) const TABLES: &[Table] = &[
         &[("cookie", Text), ("password", Text), ("began_at", Whole), ("used_at", Whole)],
     ),
     table("usage_times", 3, &[("hour", Whole), ("figure", Text), ("bucket", Whole), ("requests", Whole)]),
+    table("usage_day_times", 3, &[("day", Whole), ("figure", Text), ("bucket", Whole), ("requests", Whole)]),
 ];
 
 #[cfg(test)]

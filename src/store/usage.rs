@@ -1,13 +1,13 @@
-//! Usage rows: written in batches, each request once, with their hourly sums; read in pages; the old
+//! Usage rows: written in batches, each request once, with their sums; read in pages; the old
 //! ones deleted in small steps.
 //!
 //! Must never read more than one page into memory, nor count a row twice.
 
 mod attempts;
 mod complete;
-mod hours;
 mod pages;
 mod stats;
+mod sums;
 
 use super::Store;
 use super::connection::AnyConnection;
@@ -43,8 +43,8 @@ impl Store {
         Ok(line.map(UsageRow::from))
     }
 
-    /// Deletes the oldest rows before `moment`, at most `most` of them, and says how many. The hourly
-    /// sums stay.
+    /// Deletes the oldest rows before `moment`, at most `most` of them, and says how many. The sums
+    /// stay.
     pub fn delete_usage_before(&self, moment: Timestamp, most: u32) -> Result<usize, StoreError> {
         self.pool.write(|connection| {
             let deleted = diesel::sql_query(
@@ -65,7 +65,7 @@ impl Store {
     }
 }
 
-/// Writes rows and their hourly sums within the caller's transaction; says how many were new.
+/// Writes rows and their sums within the caller's transaction; says how many were new.
 pub(super) fn insert(
     connection: &mut AnyConnection,
     rows: &[impl Borrow<UsageRow>],
@@ -75,7 +75,7 @@ pub(super) fn insert(
         AnyConnection::Postgres(connection) => insert_at_once(connection, rows)?,
         AnyConnection::Sqlite(connection) => insert_one_by_one(connection, rows)?,
     };
-    hours::add(connection, &added)?;
+    sums::add(connection, &added)?;
     Ok(added.len())
 }
 

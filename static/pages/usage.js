@@ -13,7 +13,7 @@ import { client, outcome } from "../words.js";
 
 const ROWS = 50;
 /** A text search looks through so many rows at a time; this often in a row without being asked. */
-const LOOKS = 20;
+const LOOKS = 40;
 const COLUMNS = ["time", "model", "key", "client", "outcome", "tokens", "first", "duration", "attempts"];
 
 // Where the pages before this one began, for "newer".

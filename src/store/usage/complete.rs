@@ -1,7 +1,7 @@
 //! What the upstream said later of a request whose client had left: filled into the row it has, and
-//! into the sums of its hour.
+//! into the sums it counts in.
 
-use super::{UsageLine, hours};
+use super::{UsageLine, sums};
 use crate::domain::usage::{Completion, Outcome};
 use crate::store::schema::usage;
 use crate::store::text::storable;
@@ -51,7 +51,7 @@ impl Store {
             let changed = changed.optional_empty_changeset()?.is_some_and(|changed| changed > 0);
             if changed && let Some(before) = before {
                 let after: UsageLine<'_> = row.first(connection)?;
-                hours::correct(connection, &before.into(), &after.into())?;
+                sums::correct(connection, &before.into(), &after.into())?;
             }
             Ok(changed)
         })

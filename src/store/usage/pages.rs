@@ -17,7 +17,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Bool, Text};
 
 /// The most rows that one page of a search looks at.
-const LOOKED_AT: i64 = 20_000;
+const LOOKED_AT: i64 = 5_000;
 
 /// What a search looks into, as one text.
 const SEARCHED: &str = "LOWER(endpoint || ' ' || model || ' ' || COALESCE(model_served, '') || ' ' || \

@@ -1,8 +1,8 @@
-//! What the hourly sums add up to. Reads no usage row: an overview costs the same however many there
-//! are.
+//! What the sums of hours and days add up to. Reads no usage row: an overview costs the same however many
+//! there are.
 
-use super::hours::HOUR;
-use crate::domain::time::{Day, Timestamp};
+use super::sums::Unit;
+use crate::domain::time::Timestamp;
 use crate::domain::usage_stats::{Period, Share, Sums, UsageStats};
 use crate::store::Store;
 use crate::store::connection::AnyConnection;
@@ -11,6 +11,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Double, Integer, Text};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 /// The most days that are added up at once.
 const MOST_DAYS: u32 = 400;
@@ -27,54 +28,31 @@ impl Store {
 }
 
 fn stats(connection: &mut AnyConnection, days: u32, now: Timestamp) -> Result<UsageStats, StoreError> {
-    let this_hour = now.millis().div_euclid(HOUR);
-    let today = now.day();
-    let first_day = Day(today.0.saturating_sub(i32::try_from(days).unwrap_or(1) - 1));
-    let first_hour = first_day.start().millis() / HOUR;
-
-    let hours = this_hour - HOURS + 1..=this_hour;
-    let hours = hours.map(|hour| (hour, Period::empty(Timestamp::from_millis(hour * HOUR)))).collect();
-    let hours = told(connection, Unit::Hour, hours)?;
-    let days = first_day.0..=today.0;
-    let days = days.map(|day| (i64::from(day), Period::empty(Day(day).start()))).collect();
-    let days = told(connection, Unit::Day, days)?;
+    let this_hour = Unit::Hour.of(now);
+    let today = Unit::Day.of(now);
+    let first_day = today - i64::from(days) + 1;
     Ok(UsageStats {
-        hours,
-        days,
-        models: shares(connection, "model", first_hour)?,
-        keys: shares(connection, "key", first_hour)?,
-        tokens: shares(connection, "token", first_hour)?,
+        hours: told(connection, Unit::Hour, this_hour - HOURS + 1..=this_hour)?,
+        days: told(connection, Unit::Day, first_day..=today)?,
+        models: shares(connection, "model", first_day)?,
+        keys: shares(connection, "key", first_day)?,
+        tokens: shares(connection, "token", first_day)?,
     })
 }
 
-/// What the periods are.
-#[derive(Clone, Copy)]
-enum Unit {
-    Hour,
-    Day,
-}
-
-impl Unit {
-    /// The number of the period that a line's hour lies in, as SQL, and how many hours one has.
-    fn of_hour(self) -> (&'static str, i64) {
-        match self {
-            Unit::Hour => ("hour", 1),
-            Unit::Day => ("hour / 24", 24),
-        }
-    }
-}
-
-/// The periods of `told`, by number, filled. The database adds up, so that little has to cross from it.
+/// The periods of these numbers, each one filled.
 fn told(
     connection: &mut AnyConnection,
     unit: Unit,
-    mut told: BTreeMap<i64, Period>,
+    numbers: RangeInclusive<i64>,
 ) -> Result<Vec<Period>, StoreError> {
-    let (unit, hours) = unit.of_hour();
-    let first = told.keys().next().map_or(0, |first| first * hours);
+    let first = *numbers.start();
+    let mut told: BTreeMap<i64, Period> =
+        numbers.map(|number| (number, Period::empty(unit.start(number)))).collect();
+    let (column, table) = (unit.column(), unit.sums());
     let sums: Vec<SumLine> = diesel::sql_query(format!(
-        "SELECT {unit} AS at, '' AS name, outcome, {SUMS} FROM usage_hours \
-         WHERE part = 'all' AND hour >= $1 GROUP BY {unit}, outcome"
+        "SELECT {column} AS at, name, outcome, requests, prompt_tokens, completion_tokens, total_tokens, \
+         reasoning_tokens, cached_tokens, cost FROM {table} WHERE part = 'all' AND {column} >= $1"
     ))
     .bind::<BigInt, _>(first)
     .load(connection)?;
@@ -84,8 +62,8 @@ fn told(
         }
     }
     let models: Vec<CountLine> = diesel::sql_query(format!(
-        "SELECT {unit} AS at, '' AS figure, 0 AS bucket, COUNT(DISTINCT name) AS requests \
-         FROM usage_hours WHERE part = 'model' AND outcome = 'completed' AND hour >= $1 GROUP BY {unit}"
+        "SELECT {column} AS at, '' AS figure, 0 AS bucket, COUNT(*) AS requests FROM {table} \
+         WHERE part = 'model' AND outcome = 'completed' AND {column} >= $1 GROUP BY {column}"
     ))
     .bind::<BigInt, _>(first)
     .load(connection)?;
@@ -95,8 +73,8 @@ fn told(
         }
     }
     let times: Vec<CountLine> = diesel::sql_query(format!(
-        "SELECT {unit} AS at, figure, bucket, CAST(SUM(requests) AS BIGINT) AS requests \
-         FROM usage_times WHERE hour >= $1 GROUP BY {unit}, figure, bucket"
+        "SELECT {column} AS at, figure, bucket, requests FROM {} WHERE {column} >= $1",
+        unit.times()
     ))
     .bind::<BigInt, _>(first)
     .load(connection)?;
@@ -110,12 +88,17 @@ fn told(
     Ok(told.into_values().collect())
 }
 
-/// What each name of `part` adds up to from `first` on, most requests first.
+/// What each name of `part` adds up to from the day `first` on, most requests first.
 fn shares(connection: &mut AnyConnection, part: &str, first: i64) -> Result<Vec<Share>, StoreError> {
-    let lines: Vec<SumLine> = diesel::sql_query(format!(
-        "SELECT CAST(0 AS BIGINT) AS at, name, outcome, {SUMS} FROM usage_hours \
-         WHERE part = $1 AND hour >= $2 GROUP BY name, outcome"
-    ))
+    let lines: Vec<SumLine> = diesel::sql_query(
+        "SELECT CAST(0 AS BIGINT) AS at, name, outcome, CAST(SUM(requests) AS BIGINT) AS requests, \
+         CAST(SUM(prompt_tokens) AS BIGINT) AS prompt_tokens, \
+         CAST(SUM(completion_tokens) AS BIGINT) AS completion_tokens, \
+         CAST(SUM(total_tokens) AS BIGINT) AS total_tokens, \
+         CAST(SUM(reasoning_tokens) AS BIGINT) AS reasoning_tokens, \
+         CAST(SUM(cached_tokens) AS BIGINT) AS cached_tokens, SUM(cost) AS cost FROM usage_days \
+         WHERE part = $1 AND day >= $2 GROUP BY name, outcome",
+    )
     .bind::<Text, _>(part)
     .bind::<BigInt, _>(first)
     .load(connection)?;
@@ -132,14 +115,6 @@ fn shares(connection: &mut AnyConnection, part: &str, first: i64) -> Result<Vec<
 fn count(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
 }
-
-/// The columns of sums, added up.
-const SUMS: &str = "CAST(SUM(requests) AS BIGINT) AS requests, \
-                    CAST(SUM(prompt_tokens) AS BIGINT) AS prompt_tokens, \
-                    CAST(SUM(completion_tokens) AS BIGINT) AS completion_tokens, \
-                    CAST(SUM(total_tokens) AS BIGINT) AS total_tokens, \
-                    CAST(SUM(reasoning_tokens) AS BIGINT) AS reasoning_tokens, \
-                    CAST(SUM(cached_tokens) AS BIGINT) AS cached_tokens, SUM(cost) AS cost";
 
 /// Sums of an hour or a day, or of a name.
 #[derive(QueryableByName)]

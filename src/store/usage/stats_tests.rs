@@ -1,4 +1,4 @@
-//! Hourly sums: as exact as the rows, however they came in.
+//! Sums: as exact as the rows, however they came in.
 
 use crate::domain::ids::{KeyId, RequestId, TokenId};
 use crate::domain::time::Timestamp;
@@ -57,7 +57,25 @@ fn rows_of_an_earlier_schema_are_summed_by_the_migration() {
     bench.open().insert_usage(&rows()).expect("rows");
     raw(&bench, include_str!("../../../migrations/2026-11-22-000005_usage_hours/down.sql"));
     raw(&bench, include_str!("../../../migrations/2026-11-22-000005_usage_hours/up.sql"));
+    raw(&bench, include_str!("../../../migrations/2026-11-25-000700_usage_days/down.sql"));
+    raw(&bench, include_str!("../../../migrations/2026-11-25-000700_usage_days/up.sql"));
     check(&bench.open().usage_stats(2, now()).expect("sums"));
+}
+
+#[test]
+fn days_that_a_replica_of_an_earlier_version_passed_over_are_mended() {
+    let bench = Bench::new();
+    let store = bench.open();
+    store.insert_usage(&rows()).expect("rows");
+    let old = row(100, 1, "completed");
+    store.insert_usage(&[&old]).expect("a row");
+    let earlier = store.usage_stats(9, old.time).expect("sums");
+    raw(&bench, "UPDATE usage_days SET requests = 1, prompt_tokens = 0; DELETE FROM usage_day_times");
+    store.mend_daily_sums(now()).expect("mended");
+    check(&store.usage_stats(2, now()).expect("sums"));
+    // Only the last two days are read again; this one was a single row.
+    let sums = store.usage_stats(9, old.time).expect("sums").days[8].sums;
+    assert_eq!((sums.requests, sums.prompt_tokens, earlier.days[8].sums.prompt_tokens), (1, 0, 10));
 }
 
 /// The sums of [`rows`].

@@ -1,0 +1,2 @@
+DROP TABLE usage_day_times;
+DROP TABLE usage_days;

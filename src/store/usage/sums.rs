@@ -1,0 +1,272 @@
+//! Hourly and daily sums: kept in the transaction that inserts the rows, so that they are exact after any
+//! crash.
+//!
+//! Each batch is summed in memory first: Postgres refuses the same line twice in one statement, and
+//! replicas that write the same lines in the same order cannot deadlock.
+
+use crate::domain::buckets::bucket;
+use crate::domain::time::{Day, Timestamp};
+use crate::domain::usage::{Outcome, UsageRow};
+use crate::domain::usage_stats::Sums;
+use crate::store::Store;
+use crate::store::connection::AnyConnection;
+use crate::store::error::StoreError;
+use crate::store::text::storable;
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Double, Integer, Text};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+/// The spans of time that sums are kept of.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Unit {
+    Hour,
+    Day,
+}
+
+impl Unit {
+    const ALL: [Unit; 2] = [Unit::Hour, Unit::Day];
+
+    /// The number of the one that a moment lies in, since 1970-01-01.
+    pub(super) fn of(self, moment: Timestamp) -> i64 {
+        moment.millis().div_euclid(self.millis())
+    }
+
+    /// The first moment of one.
+    pub(super) fn start(self, number: i64) -> Timestamp {
+        Timestamp::from_millis(number.saturating_mul(self.millis()))
+    }
+
+    fn millis(self) -> i64 {
+        match self {
+            Unit::Hour => 3_600_000,
+            Unit::Day => 86_400_000,
+        }
+    }
+
+    /// The column with its number.
+    pub(super) fn column(self) -> &'static str {
+        match self {
+            Unit::Hour => "hour",
+            Unit::Day => "day",
+        }
+    }
+
+    /// The table with its sums.
+    pub(super) fn sums(self) -> &'static str {
+        match self {
+            Unit::Hour => "usage_hours",
+            Unit::Day => "usage_days",
+        }
+    }
+
+    /// The table that says how many requests took how long.
+    pub(super) fn times(self) -> &'static str {
+        match self {
+            Unit::Hour => "usage_times",
+            Unit::Day => "usage_day_times",
+        }
+    }
+}
+
+/// Lines in one statement: at most 11 binds each, and SQLite takes 32,766 (stack facts 0).
+const AT_ONCE: usize = 500;
+
+/// Part, hour or day, name and outcome of a sum.
+type Place<'a> = (&'static str, i64, Cow<'a, str>, &'a str);
+/// Hour or day, figure and bucket of a time.
+type Time = (i64, &'static str, i32);
+
+/// Adds rows, all of them new, to their hours and days.
+pub(super) fn add(connection: &mut AnyConnection, rows: &[&UsageRow]) -> Result<(), StoreError> {
+    Unit::ALL.into_iter().try_for_each(|unit| add_to(connection, unit, rows))
+}
+
+fn add_to(connection: &mut AnyConnection, unit: Unit, rows: &[&UsageRow]) -> Result<(), StoreError> {
+    let mut sums: BTreeMap<Place<'_>, Sums> = BTreeMap::new();
+    let mut times: BTreeMap<Time, i64> = BTreeMap::new();
+    for row in rows {
+        let at = unit.of(row.time);
+        for (part, name) in parts(row) {
+            let sum = sums.entry((part, at, name, &row.outcome)).or_default();
+            sum.count(&row.outcome, 1);
+            sum.spend(&row.tokens);
+        }
+        let first = row.first_content_ms.map(|millis| ("first_content", millis));
+        for (figure, millis) in first.into_iter().chain([("duration", row.duration_ms)]) {
+            *times.entry((at, figure, bucket(millis))).or_default() += 1;
+        }
+    }
+    let sums: Vec<_> = sums.into_iter().collect();
+    let times: Vec<_> = times.into_iter().collect();
+    sums.chunks(AT_ONCE).try_for_each(|sums| add_sums(connection, unit, sums))?;
+    times.chunks(AT_ONCE).try_for_each(|times| add_times(connection, unit, times))
+}
+
+/// Adds to the sums what a row's tokens and cost have become since it was added.
+pub(super) fn correct(
+    connection: &mut AnyConnection,
+    before: &UsageRow,
+    after: &UsageRow,
+) -> Result<(), StoreError> {
+    let [old, new] = [before, after].map(|row| {
+        let mut sums = Sums::default();
+        sums.spend(&row.tokens);
+        sums
+    });
+    let more = |old: u64, new: u64| figure(new) - figure(old);
+    for unit in Unit::ALL {
+        let statement = format!(
+            "UPDATE {} SET prompt_tokens = prompt_tokens + $1, \
+             completion_tokens = completion_tokens + $2, total_tokens = total_tokens + $3, \
+             reasoning_tokens = reasoning_tokens + $4, cached_tokens = cached_tokens + $5, cost = cost + $6 \
+             WHERE part = $7 AND {} = $8 AND name = $9 AND outcome = $10",
+            unit.sums(),
+            unit.column()
+        );
+        for (part, name) in parts(before) {
+            diesel::sql_query(&statement)
+                .bind::<BigInt, _>(more(old.prompt_tokens, new.prompt_tokens))
+                .bind::<BigInt, _>(more(old.completion_tokens, new.completion_tokens))
+                .bind::<BigInt, _>(more(old.total_tokens, new.total_tokens))
+                .bind::<BigInt, _>(more(old.reasoning_tokens, new.reasoning_tokens))
+                .bind::<BigInt, _>(more(old.cached_tokens, new.cached_tokens))
+                .bind::<Double, _>(new.cost - old.cost)
+                .bind::<Text, _>(part)
+                .bind::<BigInt, _>(unit.of(before.time))
+                .bind::<Text, _>(name)
+                .bind::<Text, _>(storable(&before.outcome))
+                .execute(connection)?;
+        }
+    }
+    Ok(())
+}
+
+impl Store {
+    /// Adds up anew, from their hours, the day before `now` and every later one. While replicas are
+    /// upgraded one after the other, those of a version without daily sums add to the hours alone; the
+    /// last start of a new one sets that right.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn mend_daily_sums(&self, now: Timestamp) -> Result<(), StoreError> {
+        let first = Day(now.day().0.saturating_sub(1));
+        let hour = Unit::Hour.of(first.start());
+        self.pool.write(|connection| {
+            if let AnyConnection::Postgres(connection) = connection {
+                // Whoever inserts rows takes the hours before the days, so this waits and is not waited
+                // for. SQLite has one writer at a time.
+                connection.batch_execute("LOCK TABLE usage_hours IN SHARE MODE")?;
+            }
+            for (statement, from) in [
+                ("DELETE FROM usage_days WHERE day >= $1", i64::from(first.0)),
+                (DAYS_OF_HOURS, hour),
+                ("DELETE FROM usage_day_times WHERE day >= $1", i64::from(first.0)),
+                (TIMES_OF_HOURS, hour),
+            ] {
+                diesel::sql_query(statement).bind::<BigInt, _>(from).execute(connection)?;
+            }
+            Ok(())
+        })
+    }
+}
+
+const DAYS_OF_HOURS: &str = "INSERT INTO usage_days (part, day, name, outcome, requests, prompt_tokens, \
+     completion_tokens, total_tokens, reasoning_tokens, cached_tokens, cost) \
+     SELECT part, hour / 24, name, outcome, SUM(requests), SUM(prompt_tokens), SUM(completion_tokens), \
+     SUM(total_tokens), SUM(reasoning_tokens), SUM(cached_tokens), SUM(cost) \
+     FROM usage_hours WHERE hour >= $1 GROUP BY part, hour / 24, name, outcome";
+
+const TIMES_OF_HOURS: &str = "INSERT INTO usage_day_times (day, figure, bucket, requests) \
+     SELECT hour / 24, figure, bucket, SUM(requests) FROM usage_times WHERE hour >= $1 \
+     GROUP BY hour / 24, figure, bucket";
+
+fn figure(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// Where a request counts: everywhere once, by its model, by its key and by its token.
+fn parts(row: &UsageRow) -> impl Iterator<Item = (&'static str, Cow<'_, str>)> {
+    // A client can name any model; only one that a key of ours was used for, or that answered, gets
+    // sums of its own, so that made-up names cannot fill the table.
+    let vouched = row.key_id.is_some() || row.outcome == Outcome::Completed.word();
+    let model = if vouched { storable(&row.model) } else { Cow::Borrowed("") };
+    let key = row.key_id.map(|id| ("key", Cow::Owned(id.to_string())));
+    let token = row.token_id.map(|id| ("token", Cow::Owned(id.to_string())));
+    [("all", Cow::Borrowed("")), ("model", model)].into_iter().chain(key).chain(token)
+}
+
+fn add_sums(
+    connection: &mut AnyConnection,
+    unit: Unit,
+    lines: &[(Place<'_>, Sums)],
+) -> Result<(), StoreError> {
+    let (table, column) = (unit.sums(), unit.column());
+    let statement = format!(
+        "INSERT INTO {table} (part, {column}, name, outcome, requests, prompt_tokens, completion_tokens, \
+         total_tokens, reasoning_tokens, cached_tokens, cost) VALUES {} \
+         ON CONFLICT (part, {column}, name, outcome) DO UPDATE SET \
+         requests = {table}.requests + excluded.requests, \
+         prompt_tokens = {table}.prompt_tokens + excluded.prompt_tokens, \
+         completion_tokens = {table}.completion_tokens + excluded.completion_tokens, \
+         total_tokens = {table}.total_tokens + excluded.total_tokens, \
+         reasoning_tokens = {table}.reasoning_tokens + excluded.reasoning_tokens, \
+         cached_tokens = {table}.cached_tokens + excluded.cached_tokens, \
+         cost = {table}.cost + excluded.cost",
+        binds(lines.len(), 11)
+    );
+    let mut query = diesel::sql_query(statement).into_boxed();
+    for ((part, at, name, outcome), sums) in lines {
+        query = query
+            .bind::<Text, _>(*part)
+            .bind::<BigInt, _>(*at)
+            .bind::<Text, _>(&**name)
+            .bind::<Text, _>(storable(outcome))
+            .bind::<BigInt, _>(figure(sums.requests))
+            .bind::<BigInt, _>(figure(sums.prompt_tokens))
+            .bind::<BigInt, _>(figure(sums.completion_tokens))
+            .bind::<BigInt, _>(figure(sums.total_tokens))
+            .bind::<BigInt, _>(figure(sums.reasoning_tokens))
+            .bind::<BigInt, _>(figure(sums.cached_tokens))
+            .bind::<Double, _>(sums.cost);
+    }
+    query.execute(connection)?;
+    Ok(())
+}
+
+fn add_times(connection: &mut AnyConnection, unit: Unit, lines: &[(Time, i64)]) -> Result<(), StoreError> {
+    let (table, column) = (unit.times(), unit.column());
+    let statement = format!(
+        "INSERT INTO {table} ({column}, figure, bucket, requests) VALUES {} \
+         ON CONFLICT ({column}, figure, bucket) DO UPDATE SET requests = {table}.requests + excluded.requests",
+        binds(lines.len(), 4)
+    );
+    let mut query = diesel::sql_query(statement).into_boxed();
+    for ((at, figure, bucket), requests) in lines {
+        query = query
+            .bind::<BigInt, _>(*at)
+            .bind::<Text, _>(*figure)
+            .bind::<Integer, _>(*bucket)
+            .bind::<BigInt, _>(*requests);
+    }
+    query.execute(connection)?;
+    Ok(())
+}
+
+/// `($1, $2), ($3, $4)`: the places of so many lines with so many columns each.
+fn binds(lines: usize, columns: usize) -> String {
+    let line = |line: usize| {
+        let places = (1..=columns).map(|column| format!("${}", line * columns + column));
+        format!("({})", places.collect::<Vec<_>>().join(", "))
+    };
+    (0..lines).map(line).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_value_has_its_place() {
+        assert_eq!(super::binds(2, 3), "($1, $2, $3), ($4, $5, $6)");
+    }
+}
