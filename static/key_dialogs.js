@@ -62,7 +62,7 @@ export function editAccount(account) {
 /** Many keys at once, pasted or from a file; then what became of each line. */
 export async function importKeys() {
   const text = h("textarea", { name: "text", rows: 9, spellcheck: "false", class: "code", placeholder: "sk-or-v1-…,team a,50\nsk-or-v1-…", required: true });
-  const file = h("input", { type: "file", accept: ".txt,.csv,text/plain" });
+  const file = h("input", { type: "file", accept: ".txt,.csv,.json,text/plain,application/json" });
   file.addEventListener("change", async () => {
     text.value = (await file.files[0]?.text()) ?? "";
   });

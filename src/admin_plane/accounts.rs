@@ -43,7 +43,7 @@ pub fn routes() -> Vec<Route> {
             .body(CHANGE)
             .gives::<Account>(200),
         Route::post("/api/accounts/{id}/reset", || web::post().to(reset))
-            .says("End the rest of an account.")
+            .says("End the rest of an account, and of models with it.")
             .gives::<Account>(200),
     ]
 }
@@ -76,6 +76,8 @@ pub struct Account {
     /// When the day's quota begins anew.
     resets_at: String,
     resting: Option<Resting>,
+    /// Models that its keys are not used for just now, such as those that its privacy settings rule out.
+    resting_models: Vec<Resting>,
 }
 
 impl Account {
@@ -98,6 +100,11 @@ impl Account {
             limit_minute: view.minute_limit,
             resets_at: now.day().end().rfc3339(),
             resting: view.rest.as_ref().map(|rest| Resting::of(Place::Account(record.id), rest)),
+            resting_models: view
+                .models
+                .iter()
+                .map(|(model, rest)| Resting::of(Place::AccountModel(record.id, model.clone()), rest))
+                .collect(),
         }
     }
 }

@@ -130,6 +130,9 @@ impl Feed {
             tokio::select! {
                 received = self.rows.recv() => match received {
                     Ok(row) if self.share.take() => {
+                        if !self.still_holds() {
+                            return Some(self.end());
+                        }
                         self.quiet = 0;
                         return Some(event("row", &*row));
                     }
@@ -144,10 +147,18 @@ impl Feed {
         }
     }
 
+    fn still_holds(&self) -> bool {
+        self.plane.door.still_holds(&self.pass, self.generation)
+    }
+
+    fn end(&mut self) -> Bytes {
+        self.ended = true;
+        event("end", &json!({"reason": "session_ended"}))
+    }
+
     fn on_beat(&mut self) -> Option<Bytes> {
-        if !self.plane.door.still_holds(&self.pass, self.generation) {
-            self.ended = true;
-            return Some(event("end", &json!({"reason": "session_ended"})));
+        if !self.still_holds() {
+            return Some(self.end());
         }
         let mut bytes = Vec::new();
         let skipped = self.share.turn();

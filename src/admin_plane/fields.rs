@@ -5,6 +5,7 @@
 
 use super::log_filter;
 use super::problem::{FieldFault, Problem};
+use crate::domain::key_list::disturbs;
 use crate::domain::time::Timestamp;
 use crate::domain::usage_query::StatusFilter;
 use serde_json::{Map, Value, json};
@@ -104,13 +105,6 @@ impl Field {
 /// The most models in a list, and the most characters of one.
 const MOST_MODELS: usize = 200;
 const LONGEST_MODEL: usize = 200;
-
-/// Characters that disturb what stands beside them: control characters, and those that turn the
-/// direction of text (Unicode UAX 9, 2).
-pub fn disturbs(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
-}
 
 impl Kind {
     fn fault(&self, value: &Value) -> Option<String> {

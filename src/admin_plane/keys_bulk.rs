@@ -1,12 +1,11 @@
 //! `/api/keys/import` and `/api/keys/export`: many keys at once.
 
-use super::fields::{self, Field, Given, Kind, disturbs};
+use super::fields::{self, Field, Given, Kind};
 use super::pages::json;
 use super::problem::Problem;
 use super::routes::Route;
 use super::{Plane, body};
-use crate::domain::key::NewKey;
-use crate::domain::secret::Secret;
+use crate::domain::key_list::{self, Listed};
 use crate::ledger::LedgerError;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::web::{self, Data, Payload};
@@ -17,7 +16,7 @@ use serde::Serialize;
 const IMPORT: &[Field] = &[Field::required(
     "text",
     Kind::Lines { max: body::IMPORT_LIMIT },
-    "One key a line: `key[,label[,daily limit]]`; empty lines and those after a `#` are passed over.",
+    "One key a line: `key[,label[,daily limit]]`; empty lines and those after a `#` are passed over. Or an export with secrets, as it is.",
 )];
 const EXPORT: &[Field] = &[
     Field::optional("secrets", Kind::Switch, "Whether the keys themselves are exported too."),
@@ -51,7 +50,7 @@ struct Imported {
 /// What became of one line.
 #[derive(Serialize, JsonSchema)]
 struct Line {
-    /// Its number, from 1.
+    /// Its number, from 1; of an export, the number of the key in it.
     line: usize,
     /// `added`, `known` or `failed`.
     result: &'static str,
@@ -84,12 +83,9 @@ async fn import(request: HttpRequest, payload: Payload, plane: Data<Plane>) -> R
     let given = body::read(&request, payload, IMPORT, body::IMPORT_LIMIT).await?;
     let text = given.text("text").unwrap_or_default();
     let mut imported = Imported { added: 0, known: 0, failed: 0, lines: Vec::new() };
-    for (index, line) in text.lines().enumerate() {
-        let line = line.trim();
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
-        let told = add(&plane, index + 1, line).await?;
+    let key_fault = |key: &str| fields::upstream_key_fault(key).map(|fault| format!("the key {fault}"));
+    for (number, entry) in key_list::read(text, key_fault) {
+        let told = add(&plane, number, entry).await?;
         match told.result {
             "added" => imported.added += 1,
             "known" => imported.known += 1,
@@ -102,42 +98,19 @@ async fn import(request: HttpRequest, payload: Payload, plane: Data<Plane>) -> R
     Ok(json(200, &imported))
 }
 
-async fn add(plane: &Plane, number: usize, line: &str) -> Result<Line, Problem> {
-    let failed =
-        |detail: String| Line { line: number, result: "failed", id: None, hint: None, detail: Some(detail) };
-    let key = match parse(line) {
-        Ok(key) => key,
-        Err(fault) => return Ok(failed(fault)),
+async fn add(plane: &Plane, line: usize, entry: Result<Listed, String>) -> Result<Line, Problem> {
+    let Listed { key, enabled } = match entry {
+        Ok(listed) => listed,
+        Err(fault) => return Ok(Line { line, result: "failed", id: None, hint: None, detail: Some(fault) }),
     };
     let hint = Some(key.secret.hint());
-    match plane.ledger.add_key(key, true, plane.clock.now()).await {
-        Ok(record) => Ok(Line { line: number, result: "added", id: Some(record.id.0), hint, detail: None }),
+    match plane.ledger.add_key(key, enabled, plane.clock.now()).await {
+        Ok(record) => Ok(Line { line, result: "added", id: Some(record.id.0), hint, detail: None }),
         Err(LedgerError::DuplicateKey(id)) => {
-            Ok(Line { line: number, result: "known", id: Some(id.0), hint, detail: None })
+            Ok(Line { line, result: "known", id: Some(id.0), hint, detail: None })
         }
         Err(error) => Err(error.into()),
     }
-}
-
-/// `key[,label[,daily limit]]`.
-fn parse(line: &str) -> Result<NewKey, String> {
-    let mut cells = line.splitn(3, ',').map(str::trim);
-    let key = cells.next().unwrap_or_default();
-    if let Some(fault) = fields::upstream_key_fault(key) {
-        return Err(format!("the key {fault}"));
-    }
-    let label = cells.next().unwrap_or_default();
-    if label.chars().count() > 200 || label.chars().any(disturbs) {
-        return Err("the label must have at most 200 characters and no control characters".to_owned());
-    }
-    let daily_limit = match cells.next().filter(|cell| !cell.is_empty()) {
-        None => None,
-        Some(cell) => match cell.parse::<u32>() {
-            Ok(limit) if limit > 0 => Some(limit),
-            _ => return Err("the daily limit must be a whole number above 0".to_owned()),
-        },
-    };
-    Ok(NewKey { secret: Secret::new(key), label: label.to_owned(), daily_limit })
 }
 
 async fn export(request: HttpRequest, plane: Data<Plane>) -> Result<HttpResponse, Problem> {
@@ -162,19 +135,4 @@ async fn export(request: HttpRequest, plane: Data<Plane>) -> Result<HttpResponse
     let name = HeaderValue::from_static("attachment; filename=\"keys.json\"");
     response.headers_mut().insert(header::CONTENT_DISPOSITION, name);
     Ok(response)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_are_read_with_label_and_limit() {
-        let read = |line: &str| parse(line).map(|key| (key.label, key.daily_limit));
-        assert_eq!(read("sk-or-v1-a"), Ok((String::new(), None)));
-        assert_eq!(read("sk-or-v1-a , mine ,50"), Ok(("mine".to_owned(), Some(50))));
-        for line in [",x", "hello", "sk-or-v1-a,x,0", "sk-or-v1-a,x,many", "sk-or-v1-a,\u{202e}"] {
-            assert!(read(line).is_err(), "{line:?}");
-        }
-    }
 }

@@ -33,6 +33,7 @@ mod usage;
 
 pub use guard::outer;
 pub use policy::security_headers;
+pub use problem::below_every_route;
 pub use reach::Reach;
 pub use settings::LiveSettings;
 

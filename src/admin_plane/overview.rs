@@ -10,12 +10,14 @@ use super::routes::Route;
 use super::stats::{Period, Share, Stats};
 use super::status::KeyCounts;
 use crate::domain::forecast::lasts_until;
+use crate::domain::ids::KeyId;
 use crate::domain::time::Timestamp;
-use crate::keypool::PoolView;
+use crate::keypool::{AccountView, KeyView, PoolView};
 use actix_web::web::{self, Data};
 use actix_web::{HttpRequest, HttpResponse};
 use schemars::JsonSchema;
 use serde::Serialize;
+use std::collections::HashSet;
 
 /// The most models that are told one by one.
 const MODELS: usize = 10;
@@ -52,10 +54,10 @@ struct Overview {
     banners: Vec<Banner>,
 }
 
-/// What all accounts together may still do today with free models.
+/// What all accounts with a key in use may together still do today with free models.
 #[derive(Serialize, JsonSchema)]
 struct Quota {
-    /// Requests a day; null: there is an account without a limit.
+    /// Requests a day; null: there is an account without a limit, or no account.
     limit: Option<u64>,
     used: u64,
     left: Option<u64>,
@@ -66,7 +68,15 @@ struct Quota {
 
 impl Quota {
     fn of(pool: &PoolView, now: Timestamp) -> Quota {
-        let accounts: Vec<_> = pool.accounts.iter().filter(|account| !account.keys.is_empty()).collect();
+        // A key that is out of use until somebody acts lends nothing, nor does an account of such keys.
+        let lends = |key: &KeyView| {
+            let rest = key.rest.as_ref();
+            key.record.enabled && key.record.fault.is_none() && rest.is_none_or(|rest| rest.until.is_some())
+        };
+        let lending: HashSet<KeyId> =
+            pool.keys.iter().filter(|key| lends(key)).map(|key| key.record.id).collect();
+        let is_of_use = |account: &&AccountView| account.keys.iter().any(|key| lending.contains(key));
+        let accounts: Vec<_> = pool.accounts.iter().filter(is_of_use).collect();
         let used = accounts.iter().map(|account| account.record.used_today).sum();
         let limit = accounts.iter().map(|account| account.daily_limit.map(u64::from)).sum::<Option<u64>>();
         let limit = limit.filter(|_| !accounts.is_empty());

@@ -29,13 +29,18 @@ pub(super) fn admit(origin: &str, headers: &mut HeaderMap) {
 }
 
 /// Puts them on an answer that passes the middleware by; it is no page, so it may talk to nobody.
-pub(super) fn put_on(headers: &mut HeaderMap) {
-    for (name, value) in HEADERS {
-        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+pub(super) fn put_on(answer: &mut HeaderMap) {
+    for (name, value) in headers() {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            answer.insert(HeaderName::from_static(name), value);
+        }
     }
-    if let Ok(policy) = HeaderValue::from_str(&content_policy("")) {
-        headers.insert(CONTENT_SECURITY_POLICY, policy);
-    }
+}
+
+/// All of them, for an answer that is no page.
+pub(super) fn headers() -> impl Iterator<Item = (&'static str, String)> {
+    let fixed = HEADERS.into_iter().map(|(name, value)| (name, value.to_owned()));
+    fixed.chain([("content-security-policy", content_policy(""))])
 }
 
 /// The content policy of every page: no inline script or style, no markup made from text

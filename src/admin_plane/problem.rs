@@ -1,5 +1,8 @@
 //! Errors of the admin plane: problem details (RFC 9457).
 
+use super::policy;
+use crate::domain::ids::RequestId;
+use crate::listener::Fault;
 use actix_web::http::StatusCode;
 use actix_web::http::header;
 use actix_web::{HttpResponse, ResponseError};
@@ -84,13 +87,6 @@ impl Problem {
     /// The answer.
     pub fn response(&self) -> HttpResponse {
         let status = self.status_code();
-        let body = ProblemJson {
-            r#type: "about:blank",
-            title: status.canonical_reason().unwrap_or("Error"),
-            status: status.as_u16(),
-            detail: self.detail.clone(),
-            errors: self.errors.clone(),
-        };
         let mut response = HttpResponse::build(status);
         if status == StatusCode::UNAUTHORIZED {
             response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
@@ -103,8 +99,30 @@ impl Problem {
             response.insert_header((header::ALLOW, methods.as_str()));
         }
         response.insert_header((header::CONTENT_TYPE, "application/problem+json"));
-        response.body(serde_json::to_string(&body).unwrap_or_default())
+        response.body(self.body())
     }
+
+    fn body(&self) -> String {
+        let status = self.status_code();
+        let body = ProblemJson {
+            r#type: "about:blank",
+            title: status.canonical_reason().unwrap_or("Error"),
+            status: status.as_u16(),
+            detail: self.detail.clone(),
+            errors: self.errors.clone(),
+        };
+        serde_json::to_string(&body).unwrap_or_default()
+    }
+}
+
+/// Words a fault below every route as all problems are worded, with the headers that every answer has.
+pub fn below_every_route(fault: &Fault, _: RequestId) -> (String, String) {
+    let body = Problem::new(fault.status, fault.message).body();
+    let mut headers = String::from("content-type: application/problem+json\r\n");
+    for (name, value) in policy::headers() {
+        headers.extend([name, ": ", &value, "\r\n"]);
+    }
+    (headers, body)
 }
 
 impl fmt::Display for Problem {
@@ -121,7 +139,7 @@ impl ResponseError for Problem {
     // What fails outside every handler passes the middleware by that would add these.
     fn error_response(&self) -> HttpResponse {
         let mut response = self.response();
-        super::policy::put_on(response.headers_mut());
+        policy::put_on(response.headers_mut());
         response
     }
 }

@@ -60,7 +60,7 @@ async fn login(request: HttpRequest, payload: Payload, plane: Data<Plane>) -> Re
     let (value, left) = plane.door.sign_in(&request, password.as_bytes()).await?;
     let mut response = json(200, &Session::of(&left, plane.clock.now()));
     let seconds = i64::try_from(LONGEST.as_secs()).unwrap_or(0);
-    let cookie = cookie(&plane, value).max_age(CookieTime::seconds(seconds)).finish();
+    let cookie = cookie(&request, &plane, value).max_age(CookieTime::seconds(seconds)).finish();
     set(&mut response, &cookie)?;
     Ok(response)
 }
@@ -70,7 +70,7 @@ async fn logout(request: HttpRequest, plane: Data<Plane>) -> Result<HttpResponse
     let mut response = HttpResponse::NoContent().finish();
     if let Some(Pass::Session(digest, _)) = pass {
         plane.door.sign_out(&digest).await;
-        set(&mut response, &cookie(&plane, String::new()).max_age(CookieTime::ZERO).finish())?;
+        set(&mut response, &cookie(&request, &plane, String::new()).max_age(CookieTime::ZERO).finish())?;
     }
     Ok(response)
 }
@@ -84,8 +84,10 @@ async fn session(request: HttpRequest, plane: Data<Plane>) -> HttpResponse {
     json(200, &session)
 }
 
-fn cookie(plane: &Plane, value: String) -> actix_web::cookie::CookieBuilder<'static> {
-    let secure = plane.door.hosts().public().is_some_and(|origin| origin.is_https());
+fn cookie(request: &HttpRequest, plane: &Plane, value: String) -> actix_web::cookie::CookieBuilder<'static> {
+    // A browser that came by another name came without HTTPS, and would throw such a cookie away.
+    let secure = plane.door.is_asked_by_public_name(request)
+        && plane.door.hosts().public().is_some_and(|origin| origin.is_https());
     Cookie::build(COOKIE, value).path("/").http_only(true).same_site(SameSite::Strict).secure(secure)
 }
 

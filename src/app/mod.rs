@@ -28,7 +28,7 @@ use crate::config::database::{Database, DatabaseUrl};
 use crate::config::exposed;
 use crate::config::host::Host;
 use crate::config::openrouter::OpenRouter;
-use crate::credentials::AdminAsClient;
+use crate::credentials::{AdminAsClient, Guesses};
 use crate::data_plane;
 use crate::domain::ids::RequestIds;
 use crate::domain::key::NewKey;
@@ -122,7 +122,8 @@ impl App {
         let tokens =
             TokensHandle::start(store.clone(), clock.clone(), replicas.clone(), &settings.database.data_dir)?;
         let admin_uses = AdminAsClient::new(clock.clone());
-        let mut access = access(settings, &password);
+        let guesses_of_clients = Guesses::of_clients(clock.clone());
+        let mut access = access(settings, &password, guesses_of_clients.clone());
         access.tokens = Some(tokens.clone());
         access.admin_uses = Some(admin_uses.clone());
         let password_news = password::watch(password.clone(), store.clone());
@@ -151,6 +152,7 @@ impl App {
             shutdown_timeout: settings.server.shutdown_timeout + stop::LAST_WORDS,
             deadlines,
             tls,
+            wording: data_plane::below_every_route,
             clock: clock.clone(),
         };
         let admin_listening = listener::Options {
@@ -158,6 +160,7 @@ impl App {
             shutdown_timeout: ADMIN_SHUTDOWN,
             deadlines: Deadlines { idle: ADMIN_IDLE, ..deadlines },
             tls: None,
+            wording: admin_plane::below_every_route,
             clock: clock.clone(),
         };
         let told = store.clone();
@@ -171,6 +174,7 @@ impl App {
             usage,
             metrics,
             instances: instances.clone(),
+            guesses_of_clients,
             clock,
         };
         let live = live::settings(settings, &shared, deadlines);

@@ -4,7 +4,7 @@ use crate::admin_plane::door::{Door, Hosts};
 use crate::admin_plane::{LiveSettings, Plane, Reach};
 use crate::catalog::CatalogHandle;
 use crate::config::Settings;
-use crate::credentials::{AdminAsClient, AdminPassword};
+use crate::credentials::{AdminAsClient, AdminPassword, Guesses};
 use crate::data_plane;
 use crate::domain::time::Clock;
 use crate::keypool::KeyPoolHandle;
@@ -29,6 +29,7 @@ pub(super) struct Parts {
     pub usage: UsageHandle,
     pub metrics: Metrics,
     pub instances: ReplicasHandle,
+    pub guesses_of_clients: Guesses,
     pub clock: Clock,
 }
 
@@ -42,10 +43,10 @@ pub(super) fn plane(
 ) -> Plane {
     let admin = &settings.admin;
     let hosts = Hosts::new(admin.host.clone(), admin.public_origin.clone());
-    let Parts { password, store, pool, catalog, tokens, admin_uses, usage, metrics, instances, clock } =
-        parts;
+    let Parts { password, store, pool, catalog, tokens, admin_uses, usage, metrics, .. } = parts;
+    let Parts { instances, guesses_of_clients, clock, .. } = parts;
     let ledger = Ledger::new(store, metrics.clone(), clock.clone());
-    let door = Arc::new(Door::new(password, hosts, ledger.clone(), clock.clone()));
+    let door = Arc::new(Door::new(password, guesses_of_clients, hosts, ledger.clone(), clock.clone()));
     Door::keep(&door);
     Plane {
         door,

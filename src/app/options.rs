@@ -5,7 +5,7 @@ use super::StartError;
 use crate::catalog::CatalogOptions;
 use crate::config::Settings;
 use crate::config::openrouter::OpenRouter;
-use crate::credentials::AdminPassword;
+use crate::credentials::{AdminPassword, Guesses};
 use crate::data_plane::{self, access::Access, shaping::Shaping};
 use crate::keypool::{self, FreeLimits, PoolOptions};
 use crate::listener::Deadlines;
@@ -66,8 +66,8 @@ pub(super) fn data_options(settings: &Settings, deadlines: Deadlines) -> data_pl
     }
 }
 
-/// Who may come in.
-pub(super) fn access(settings: &Settings, admin: &AdminPassword) -> Access {
+/// Who may come in; wrong credentials are counted in `guesses`.
+pub(super) fn access(settings: &Settings, admin: &AdminPassword, guesses: Guesses) -> Access {
     let chosen = &settings.access;
     let open = chosen.anonymous || chosen.pass_through || chosen.accept_admin_password;
     if chosen.password.is_none() && !open {
@@ -77,6 +77,8 @@ pub(super) fn access(settings: &Settings, admin: &AdminPassword) -> Access {
     let mut access = Access::new(chosen.password.as_ref(), admin);
     access.pass_through = chosen.pass_through;
     access.anonymous = chosen.anonymous;
+    access.guesses = Some(guesses);
+    access.is_proxied = settings.server.public_origin.is_some();
     access
 }
 

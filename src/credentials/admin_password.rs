@@ -1,20 +1,24 @@
 //! The admin password: compared slowly against its hash once for each credential, then by digest.
 //!
-//! Slow comparisons run on blocking threads, few at a time, and wrong credentials are remembered, so
-//! that guessing costs the guesser more than us.
+//! Slow comparisons run on threads of their own, few at a time, and wrong credentials are remembered, so
+//! that guessing costs the guesser more than us. Whoever waits for one gets it in turn: those who guess
+//! make the right password wait, and cannot keep it out.
 
 use crate::domain::secret::{Digest, Secret};
 use crate::store::PasswordHash;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
-use tokio::sync::Semaphore;
-use tokio::task::spawn_blocking;
+use std::thread;
+use tokio::sync::{Semaphore, oneshot};
 
 /// How many wrong credentials are remembered.
 const REMEMBERED: usize = 1024;
-/// Slow comparisons at a time, and how many may wait for one.
+/// Slow comparisons at a time.
 const AT_ONCE: usize = 2;
-const WAITING: usize = 32;
+/// How many credentials of clients may wait for one, and how many of operators: some 40 are compared in a
+/// second, so the last of these waits half a minute.
+const WAITING_CLIENTS: usize = 32;
+const WAITING_OPERATORS: usize = 1024;
 
 /// Compares credentials with the admin password. Clones share what they learned.
 #[derive(Clone)]
@@ -23,7 +27,17 @@ pub struct AdminPassword(Arc<Inner>);
 struct Inner {
     known: Mutex<Known>,
     slots: Semaphore,
-    waiting: Semaphore,
+    clients: Semaphore,
+    operators: Semaphore,
+}
+
+/// Who offers a credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asker {
+    /// A client of the data plane.
+    Client,
+    /// Somebody at the admin plane.
+    Operator,
 }
 
 /// The password, and digests whose comparison with it is done.
@@ -83,39 +97,44 @@ impl AdminPassword {
         AdminPassword(Arc::new(Inner {
             known: Mutex::new(Known { hash, right, wrong: VecDeque::new(), generation: 0, mark }),
             slots: Semaphore::new(AT_ONCE),
-            waiting: Semaphore::new(WAITING),
+            clients: Semaphore::new(WAITING_CLIENTS),
+            operators: Semaphore::new(WAITING_OPERATORS),
         }))
     }
 
-    /// Whether `offered` is the admin password.
+    /// What `offered` is. Before a slow comparison, which may have had to wait, `may` is asked, and what it
+    /// says against it is given back.
     ///
     /// # Errors
     /// [`Busy`] when more credentials wait for a slow comparison than we let wait.
-    pub async fn is_right(&self, offered: &[u8]) -> Result<bool, Busy> {
-        Ok(self.judge(offered).await? == Judged::Right)
-    }
-
-    /// What `offered` is, for those who count wrong ones.
-    ///
-    /// # Errors
-    /// [`Busy`] as with [`AdminPassword::is_right`].
-    pub async fn judge(&self, offered: &[u8]) -> Result<Judged, Busy> {
+    pub async fn judge<E>(
+        &self,
+        offered: &[u8],
+        asker: Asker,
+        may: impl FnOnce() -> Result<(), E>,
+    ) -> Result<Result<Judged, E>, Busy> {
         let inner = &self.0;
         let digest = Digest::of(offered);
-        let Some((hash, generation)) = inner.unknown(digest)? else { return inner.known(digest) };
+        let Some((hash, generation)) = inner.unknown(digest)? else { return inner.known(digest).map(Ok) };
         let (Some(hash), Ok(text)) = (hash, std::str::from_utf8(offered)) else {
             inner.learn(digest, false, generation);
-            return Ok(Judged::Wrong);
+            return Ok(Ok(Judged::Wrong));
         };
-        let _waiting = inner.waiting.try_acquire().map_err(|_| Busy)?;
+        let waiting = match asker {
+            Asker::Client => &inner.clients,
+            Asker::Operator => &inner.operators,
+        };
+        let _waiting = waiting.try_acquire().map_err(|_| Busy)?;
         let _slot = inner.slots.acquire().await.map_err(|_| Busy)?;
         if inner.unknown(digest)?.is_none() {
-            return inner.known(digest);
+            return inner.known(digest).map(Ok);
         }
-        let secret = Secret::new(text);
-        let right = spawn_blocking(move || hash.verify(&secret)).await.map_err(|_| Busy)?;
+        if let Err(against) = may() {
+            return Ok(Err(against));
+        }
+        let right = compare(hash, Secret::new(text)).await?;
         inner.learn(digest, right, generation);
-        Ok(if right { Judged::Right } else { Judged::Wrong })
+        Ok(Ok(if right { Judged::Right } else { Judged::Wrong }))
     }
 
     /// Takes another hash for the one known so far; a password that the configuration gave stays.
@@ -140,6 +159,17 @@ impl AdminPassword {
     pub fn generation(&self) -> u64 {
         self.0.known.lock().map_or(0, |known| known.generation)
     }
+}
+
+/// Compares slowly. Each comparison takes 19 MiB for a moment, which the allocator keeps for the thread
+/// that asked: many threads that live on would keep it many times over.
+async fn compare(hash: PasswordHash, offered: Secret) -> Result<bool, Busy> {
+    let (reply, answer) = oneshot::channel();
+    let compare = move || {
+        let _ = reply.send(hash.verify(&offered));
+    };
+    thread::Builder::new().name("password".to_owned()).spawn(compare).map_err(|_| Busy)?;
+    answer.await.map_err(|_| Busy)
 }
 
 impl Inner {
@@ -175,14 +205,60 @@ impl Inner {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::convert::Infallible;
     use std::time::Instant;
+
+    async fn is_right(password: &AdminPassword, offered: &[u8]) -> Result<bool, Busy> {
+        let judged = password.judge(offered, Asker::Client, || Ok::<(), Infallible>(())).await?;
+        Ok(judged == Ok(Judged::Right))
+    }
+
+    async fn judge(password: &AdminPassword, offered: &str) -> Judged {
+        let may = || Ok::<(), Infallible>(());
+        let Ok(judged) = password.judge(offered.as_bytes(), Asker::Operator, may).await.expect("not busy");
+        judged
+    }
+
+    #[actix_web::test]
+    async fn a_crowd_of_guessers_makes_the_right_password_wait_and_no_more() {
+        let password = AdminPassword::stored(PasswordHash::of(&Secret::new("right")).expect("a hash"));
+        let guessers: Vec<_> = (0..WAITING_CLIENTS * 2)
+            .map(|number| {
+                let password = password.clone();
+                actix_web::rt::spawn(async move {
+                    is_right(&password, format!("guess {number}").as_bytes()).await
+                })
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        assert_eq!(judge(&password, "right").await, Judged::Right);
+        let mut busy = 0;
+        for guesser in guessers {
+            match guesser.await.expect("an end") {
+                Ok(right) => assert!(!right),
+                Err(Busy) => busy += 1,
+            }
+        }
+        assert!(busy > 0, "not everybody may wait");
+    }
+
+    #[actix_web::test]
+    async fn who_may_no_longer_try_when_the_turn_comes_is_not_compared() {
+        let password = AdminPassword::stored(PasswordHash::of(&Secret::new("right")).expect("a hash"));
+        let judged = password.judge(b"right", Asker::Operator, || Err("too many")).await;
+        assert_eq!(judged, Ok(Err("too many")));
+        assert_eq!(judge(&password, "right").await, Judged::Right);
+        // What is known needs no turn.
+        let judged = password.judge(b"right", Asker::Operator, || Err("too many")).await;
+        assert_eq!(judged, Ok(Ok(Judged::Right)));
+    }
 
     #[actix_web::test]
     async fn a_given_password_is_compared_by_digest_alone() {
         let password = AdminPassword::given(&Secret::new("given"));
-        assert_eq!(password.is_right(b"given").await, Ok(true));
-        assert_eq!(password.is_right(b"Given").await, Ok(false));
-        assert_eq!(password.is_right(b"\xff").await, Ok(false));
+        assert_eq!(is_right(&password, b"given").await, Ok(true));
+        assert_eq!(is_right(&password, b"Given").await, Ok(false));
+        assert_eq!(is_right(&password, b"\xff").await, Ok(false));
     }
 
     #[actix_web::test]
@@ -190,10 +266,10 @@ mod tests {
         let hash = PasswordHash::of(&Secret::new("stored")).expect("a hash");
         let password = AdminPassword::stored(hash);
         for (offered, right) in [(&b"stored"[..], true), (b"wrong", false)] {
-            assert_eq!(password.is_right(offered).await, Ok(right));
+            assert_eq!(is_right(&password, offered).await, Ok(right));
             let again = Instant::now();
             for _ in 0..1000 {
-                assert_eq!(password.is_right(offered).await, Ok(right));
+                assert_eq!(is_right(&password, offered).await, Ok(right));
             }
             // A thousand slow comparisons would take many seconds.
             assert!(again.elapsed().as_secs() < 5);
@@ -204,16 +280,16 @@ mod tests {
     async fn a_replaced_password_is_forgotten_and_a_given_one_stays() {
         let hash = |text: &str| PasswordHash::of(&Secret::new(text)).expect("a hash");
         let password = AdminPassword::stored(hash("first"));
-        assert_eq!(password.judge(b"first").await, Ok(Judged::Right));
-        assert_eq!(password.judge(b"second").await, Ok(Judged::Wrong));
-        assert_eq!(password.judge(b"second").await, Ok(Judged::WrongAgain));
+        assert_eq!(judge(&password, "first").await, Judged::Right);
+        assert_eq!(judge(&password, "second").await, Judged::Wrong);
+        assert_eq!(judge(&password, "second").await, Judged::WrongAgain);
         assert!(password.replace(hash("second")));
         assert_eq!(password.generation(), 1);
-        assert_eq!(password.judge(b"first").await, Ok(Judged::Wrong));
-        assert_eq!(password.judge(b"second").await, Ok(Judged::Right));
+        assert_eq!(judge(&password, "first").await, Judged::Wrong);
+        assert_eq!(judge(&password, "second").await, Judged::Right);
 
         let given = AdminPassword::given(&Secret::new("given"));
         assert!(!given.replace(hash("other")));
-        assert_eq!(given.is_right(b"given").await, Ok(true));
+        assert_eq!(is_right(&given, b"given").await, Ok(true));
     }
 }

@@ -4,6 +4,11 @@
 
 mod admin_as_client;
 mod admin_password;
+mod guesses;
+mod sender;
+mod throttle;
 
 pub use admin_as_client::AdminAsClient;
-pub use admin_password::{AdminPassword, Busy, Judged};
+pub use admin_password::{AdminPassword, Asker, Busy, Judged};
+pub use guesses::Guesses;
+pub use sender::sender;

@@ -2,13 +2,16 @@
 //!
 //! Checked before the body is read.
 
+use super::cors::Grant;
 use super::errors::{ApiError, Kind};
-use crate::credentials::{AdminAsClient, AdminPassword, Busy};
+use crate::credentials::{AdminAsClient, AdminPassword, Asker, Busy, Guesses, Judged, sender};
 use crate::domain::secret::{Digest, Secret};
 use crate::domain::token::{PREFIX, TokenState};
 use crate::domain::usage::Client;
 use crate::tokens::{Token, TokensHandle};
+use actix_web::HttpRequest;
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +31,10 @@ pub struct Access {
     pub tokens: Option<TokensHandle>,
     /// Where it is noted that the admin password came in.
     pub admin_uses: Option<AdminAsClient>,
+    /// Where wrong credentials are counted.
+    pub guesses: Option<Guesses>,
+    /// Whether a reverse proxy of ours may stand before us.
+    pub is_proxied: bool,
 }
 
 /// A client that was let in.
@@ -54,37 +61,81 @@ impl Access {
         Access { password: password.map(Secret::digest), admin, ..Access::default() }
     }
 
-    /// By what right this request comes in. Errors: 401 without a right one, 400 with two different.
-    pub async fn check(&self, headers: &HeaderMap) -> Result<Admitted, ApiError> {
-        match self.check_credential(headers).await {
+    /// By what right this request comes in. Errors: 401 without a right one, 400 with two different, 403
+    /// for a strange web page where no credential is asked for, 429 after too many wrong ones.
+    pub async fn check(&self, request: &HttpRequest) -> Result<Admitted, ApiError> {
+        let headers = request.headers();
+        let forwarded = headers.get_all(header::X_FORWARDED_FOR).last();
+        let forwarded = forwarded.and_then(|value| value.to_str().ok());
+        let peer = request.peer_addr().map(|peer| peer.ip());
+        let admitted = self.check_from(headers, sender(peer, forwarded, self.is_proxied)).await?;
+        if admitted.client == Client::Anonymous && Grant::of(self, headers).is_against(headers) {
+            let message = "a web page of another site may not use this proxy without a credential";
+            return Err(ApiError::new(403, Kind::Permission, "foreign_page", message));
+        }
+        Ok(admitted)
+    }
+
+    async fn check_from(&self, headers: &HeaderMap, address: IpAddr) -> Result<Admitted, ApiError> {
+        match self.check_credential(headers, address).await {
             Err(error) if self.anonymous && error.status < 500 => Ok(Client::Anonymous.into()),
             checked => checked,
         }
     }
 
-    async fn check_credential(&self, headers: &HeaderMap) -> Result<Admitted, ApiError> {
+    async fn check_credential(&self, headers: &HeaderMap, address: IpAddr) -> Result<Admitted, ApiError> {
         let offered = credential(headers)?;
-        if self.password == Some(Digest::of(offered)) {
-            return Ok(Client::AccessPassword.into());
-        }
+        // What nobody can guess needs no throttle.
         if let Some(admitted) = self.check_token(offered)? {
             return Ok(admitted);
         }
         if self.pass_through
+            && self.password != Some(Digest::of(offered))
             && let Some(key) = own_key(offered)
         {
             let client = Client::PassThrough { hint: key.hint() };
             return Ok(Admitted { own_key: Some(key), ..client.into() });
         }
-        if let Some(admin) = &self.admin
-            && admin.is_right(offered).await.map_err(busy)?
-        {
-            if let Some(uses) = &self.admin_uses {
-                uses.note();
+        self.check_password(offered, address).await
+    }
+
+    async fn check_password(&self, offered: &[u8], address: IpAddr) -> Result<Admitted, ApiError> {
+        self.may_try(address)?;
+        let digest = Digest::of(offered);
+        let client = if self.password == Some(digest) {
+            Some(Client::AccessPassword)
+        } else {
+            self.check_admin(offered, address).await?
+        };
+        match (client, &self.guesses) {
+            (Some(client), guesses) => {
+                guesses.iter().for_each(|guesses| guesses.right(address));
+                return Ok(client.into());
             }
-            return Ok(Client::AdminPassword.into());
+            (None, Some(guesses)) => guesses.wrong_of_client(address, digest),
+            (None, None) => {}
         }
         Err(unauthorized("the credential is not valid here; ask the operator of this proxy for one"))
+    }
+
+    async fn check_admin(&self, offered: &[u8], address: IpAddr) -> Result<Option<Client>, ApiError> {
+        let Some(admin) = &self.admin else { return Ok(None) };
+        let judged = admin.judge(offered, Asker::Client, || self.may_try(address)).await.map_err(busy)??;
+        if judged != Judged::Right {
+            return Ok(None);
+        }
+        self.admin_uses.iter().for_each(AdminAsClient::note);
+        Ok(Some(Client::AdminPassword))
+    }
+
+    /// Errors: 429 while `address` has to wait.
+    fn may_try(&self, address: IpAddr) -> Result<(), ApiError> {
+        let Some(guesses) = &self.guesses else { return Ok(()) };
+        guesses.may_try(address).map_err(|wait| {
+            let message = "too many wrong credentials came from this address; wait, then try again";
+            let error = ApiError::new(429, Kind::RateLimit, "too_many_wrong_credentials", message);
+            ApiError { retry_after: Some(wait), ..error }
+        })
     }
 
     /// The client whose token this is; `None`: it is no token of ours. Errors: 401 for one that is over.
@@ -161,7 +212,11 @@ fn unauthorized(message: &str) -> ApiError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::time::{Clock, Timestamp};
     use actix_web::http::header::HeaderName;
+    use std::net::Ipv4Addr;
+
+    const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -188,7 +243,7 @@ mod tests {
             (&[], Err(401)),
         ];
         for (pairs, expected) in table {
-            let checked = access.check(&headers(pairs)).await;
+            let checked = access.check_from(&headers(pairs), HERE).await;
             assert_eq!(checked.map(|_| ()).map_err(|error| error.status), *expected, "{pairs:?}");
         }
     }
@@ -199,26 +254,54 @@ mod tests {
         let both = Access::new(None, Some(AdminPassword::given(&admin)));
         let offered = headers(&[("x-api-key", "admin")]);
         assert_eq!(
-            both.check(&offered).await.map(|admitted| admitted.client).ok(),
+            both.check_from(&offered, HERE).await.map(|admitted| admitted.client).ok(),
             Some(Client::AdminPassword)
         );
-        assert!(Access::new(Some(&Secret::new("x")), None).check(&offered).await.is_err());
+        assert!(Access::new(Some(&Secret::new("x")), None).check_from(&offered, HERE).await.is_err());
     }
 
     #[actix_web::test]
     async fn own_keys_pass_through_and_anyone_comes_in_where_that_is_allowed() {
         let access = Access { pass_through: true, ..Access::new(Some(&Secret::new("pw")), None) };
-        let admitted =
-            access.check(&headers(&[("x-api-key", "sk-or-v1-0123456789abcdef")])).await.expect("in");
+        let admitted = access
+            .check_from(&headers(&[("x-api-key", "sk-or-v1-0123456789abcdef")]), HERE)
+            .await
+            .expect("in");
         assert_eq!(admitted.client, Client::PassThrough { hint: "…cdef".to_owned() });
         assert!(admitted.own_key.is_some());
-        assert!(access.check(&headers(&[("x-api-key", "sk-xx")])).await.is_err());
+        assert!(access.check_from(&headers(&[("x-api-key", "sk-xx")]), HERE).await.is_err());
 
         let open = Access { anonymous: true, ..Access::new(Some(&Secret::new("pw")), None) };
         for pairs in [&[][..], &[("authorization", "Bearer dummy")], &[("authorization", "Basic x")]] {
-            assert_eq!(open.check(&headers(pairs)).await.expect("in").client, Client::Anonymous);
+            assert_eq!(open.check_from(&headers(pairs), HERE).await.expect("in").client, Client::Anonymous);
         }
-        let known = open.check(&headers(&[("x-api-key", "pw")])).await.expect("in");
+        let known = open.check_from(&headers(&[("x-api-key", "pw")]), HERE).await.expect("in");
         assert_eq!(known.client, Client::AccessPassword);
+    }
+
+    #[actix_web::test]
+    async fn guessing_waits_and_nobody_elsewhere_does() {
+        let clock = Clock::manual(Timestamp::from_millis(0));
+        let admin = AdminPassword::given(&Secret::new("admin"));
+        let guesses = Some(Guesses::of_clients(clock.clone()));
+        let access = Access { guesses, ..Access::new(None, Some(admin)) };
+        let status = async |text: &str, address: IpAddr| {
+            let mut headers = HeaderMap::new();
+            headers
+                .insert(HeaderName::from_static("x-api-key"), HeaderValue::from_str(text).expect("a text"));
+            access.check_from(&headers, address).await.map_or_else(|error| error.status, |_| 200)
+        };
+        // The same old credential, however often, is no guess.
+        for _ in 0..100 {
+            assert_eq!(status("old", HERE).await, 401);
+        }
+        for number in 1..60 {
+            assert_eq!(status(&format!("guess {number}"), HERE).await, 401);
+        }
+        assert_eq!(status("admin", HERE).await, 429);
+        assert_eq!(status("admin", IpAddr::from([192, 0, 2, 1])).await, 200);
+        clock.turn(Duration::from_secs(1));
+        assert_eq!(status("admin", HERE).await, 200);
+        assert_eq!(access.guesses.as_ref().map(Guesses::refused), Some(61));
     }
 }

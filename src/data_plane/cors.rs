@@ -10,6 +10,7 @@ use super::access::Access;
 use actix_web::http::Uri;
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse};
+use std::net::IpAddr;
 
 /// What pages may read of an answer beside its body.
 const EXPOSED: HeaderValue = HeaderValue::from_static(
@@ -43,6 +44,15 @@ impl Grant {
         near.map_or(Grant::None, |origin| Grant::Asking(origin.clone()))
     }
 
+    /// Whether the request comes from a web page that may not read the answer. A browser names the page in
+    /// every such request, also in one about which it does not ask beforehand; an origin of another scheme
+    /// is a program's own.
+    pub fn is_against(&self, headers: &HeaderMap) -> bool {
+        let is_page = |origin: &[u8]| origin == b"null" || origin.starts_with(b"http");
+        matches!(self, Grant::None)
+            && headers.get(header::ORIGIN).is_some_and(|origin| is_page(origin.as_bytes()))
+    }
+
     /// Says so in the answer.
     pub fn tell(&self, answer: &mut HeaderMap) {
         let origin = match self {
@@ -58,12 +68,16 @@ impl Grant {
     }
 }
 
-/// Whether `origin` is a page of this machine, or of the host that the request was sent to.
+/// Whether `origin` is a page of this machine, or of the host that the request was sent to. That host
+/// counts when it is an address or has no dot: any other name could belong to a stranger who has it resolve
+/// to this machine (DNS rebinding).
 fn is_near(origin: &HeaderValue, headers: &HeaderMap) -> bool {
     let Some(page) = host(origin) else { return false };
     let own = headers.get(header::HOST).and_then(host);
     let of_loopback = matches!(page.as_str(), "localhost" | "127.0.0.1" | "[::1]");
-    of_loopback || page.ends_with(".localhost") || own.is_some_and(|own| own == page)
+    let is_address = page.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
+    let is_of_here = is_address || !page.contains('.') || page.ends_with(".local") || page.ends_with(".lan");
+    of_loopback || page.ends_with(".localhost") || (is_of_here && own.is_some_and(|own| own == page))
 }
 
 /// The host of an origin or of a `Host` header, without its port.
@@ -109,6 +123,9 @@ mod tests {
             ("http://[::1]:80", "nas:9998", true),
             ("http://webui.localhost", "nas:9998", true),
             ("http://NAS:3000", "nas:9998", true),
+            ("http://192.168.1.5:3000", "192.168.1.5:9998", true),
+            ("http://nas.lan", "nas.lan:9998", true),
+            ("http://evil.example:9998", "evil.example:9998", false),
             ("https://evil.example", "127.0.0.1:9998", false),
             ("https://localhost.evil.example", "127.0.0.1:9998", false),
             ("null", "127.0.0.1:9998", false),

@@ -3,7 +3,9 @@
 //! Never says which key or account was involved.
 
 use crate::domain::dialect::Dialect;
+use crate::domain::ids::RequestId;
 use crate::domain::time::Timestamp;
+use crate::listener::Fault;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
@@ -95,6 +97,12 @@ pub struct ApiError {
     pub retry_after: Option<Duration>,
     /// Whether the upstream said so, rather than we.
     pub from_upstream: bool,
+}
+
+/// Words a fault below every route as all errors of this plane are worded.
+pub fn below_every_route(fault: &Fault, _: RequestId) -> (String, String) {
+    let error = json!({"message": fault.message, "type": fault.kind, "param": null, "code": fault.code});
+    ("content-type: application/json\r\n".to_owned(), json!({ "error": error }).to_string())
 }
 
 /// The most bytes of a word in a row.

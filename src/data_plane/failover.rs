@@ -5,7 +5,7 @@ use super::Plane;
 use super::attempt::{self, Begun, Deadlines, Setback};
 use super::errors::{ApiError, Kind};
 use super::record::Record;
-use super::scrub;
+use super::telling::{broken, nothing_left, refused, told};
 use crate::domain::dialect::Dialect;
 use crate::domain::secret::Secret;
 use crate::domain::time::Timestamp;
@@ -13,7 +13,7 @@ use crate::keypool::{Ask, Conversation, Ending, Lease, NoKey};
 use crate::shape::overflow::{self, Overflow};
 use crate::upstream::client::{Call, Via};
 use crate::upstream::fault::TransportFault;
-use crate::upstream::verdict::{Next, Pause, Refusal, Scope, Verdict, judge, retry_after};
+use crate::upstream::verdict::{Next, Refusal, Verdict, judge};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
@@ -35,6 +35,10 @@ pub struct Errand {
     pub wait_until: Timestamp,
     /// Whether a body that is too large for the upstream can be shaped anew.
     pub can_be_corrected: bool,
+    /// Whether the operator's rules chose its providers: without them others may answer.
+    pub maps_providers: bool,
+    /// Whether the client narrowed the choice of endpoints: what they refuse says nothing of others.
+    pub is_narrowed: bool,
     /// The most attempts that may count, for this errand.
     pub max_attempts: u32,
     /// Attempts of it that counted.
@@ -51,17 +55,27 @@ pub struct Served {
 
 /// Why an errand came to nothing.
 pub enum Failure {
-    /// The body was too large by the upstream's own figures; shaped anew it may fit.
-    TooLarge(Overflow),
+    /// The body as we shaped it does not fit; shaped anew it may. If not, this is what the client is told.
+    Unfit(Unfit, ApiError),
     /// The model is at fault: another may answer.
     Model(ApiError),
     /// Nothing helps.
     Final(ApiError),
 }
 
+/// Why a body does not fit.
+pub enum Unfit {
+    /// It is too large by the upstream's own figures.
+    TooLarge(Overflow),
+    /// None of the providers that the operator's rules chose serves it.
+    Providers,
+}
+
 /// The setback that a client would be told of if nothing better comes.
-enum Last {
+pub enum Last {
+    /// The upstream said no.
     Refused(Refusal, Verdict),
+    /// It said nothing, or broke off.
     Broken(TransportFault),
 }
 
@@ -71,6 +85,8 @@ struct Search {
     last: Option<Last>,
     /// Kept connections have turned out dead: only fresh ones from here on.
     only_fresh: bool,
+    /// A refusal that says nothing of whose fault it is came before: a second one is given back.
+    in_doubt: bool,
 }
 
 /// Tries until an answer has begun, or nothing is left to try.
@@ -82,7 +98,7 @@ pub async fn serve(plane: &Plane, errand: &mut Errand, record: &mut Record) -> R
         wait_until: Some(errand.wait_until),
         ..Ask::default()
     };
-    let mut search = Search { ask, last: None, only_fresh: false };
+    let mut search = Search { ask, last: None, only_fresh: false, in_doubt: false };
     loop {
         let mut lease = match plane.pool.lease(search.ask.clone()).await {
             Ok(lease) => lease,
@@ -181,8 +197,10 @@ impl Search {
         }
         let refusal = match setback {
             Setback::Broken(TransportFault::NoHead) if via == Via::Kept => {
-                // The kept connection was dead, which says nothing about the key: a fresh one, once.
+                // The kept connection was dead, which says nothing about the key: a fresh one, once. The
+                // upstream may have read the request, so it counts, but never takes the last attempt.
                 lease.settle(Ending::Abandoned);
+                errand.counted = (errand.counted + 1).min(errand.max_attempts.saturating_sub(1));
                 self.ask.only = Some(key);
                 self.only_fresh = true;
                 self.last = Some(Last::Broken(TransportFault::NoHead));
@@ -198,15 +216,11 @@ impl Search {
             Setback::Refused(refusal) => refusal,
         };
         let verdict = judge(&refusal, errand.free, plane.clock.now());
+        let verdict = if errand.is_narrowed { verdict.of_this_request_alone() } else { verdict };
         record.setback(verdict.cause, Some(refusal.status));
-        if errand.can_be_corrected
-            && matches!(refusal.status, 400 | 402)
-            && let Some(overflow) = overflow::parse(&refusal.message)
-            // On a free model it means a negative balance: another account is the answer to that.
-            && !(errand.free && matches!(overflow, Overflow::Credits { .. }))
-        {
+        if let Some(unfit) = unfit(&refusal, &verdict, errand) {
             lease.settle(Ending::Abandoned);
-            return Err(Failure::TooLarge(overflow));
+            return Err(Failure::Unfit(unfit, refused(refusal, &verdict, plane.clock.now())));
         }
         log::debug!("an attempt for {} was refused: {}", errand.model, verdict.cause);
         if matches!(verdict.next, Next::OtherAccount | Next::OtherAccountOnce) {
@@ -215,7 +229,11 @@ impl Search {
         self.ask.tried.push(key);
         errand.counted += u32::from(!verdict.names_a_key());
         lease.settle(Ending::Refused(verdict.clone()));
-        let given_back = matches!(verdict.next, Next::GiveBack | Next::OtherModel);
+        let given_back = match verdict.next {
+            Next::GiveBack | Next::OtherModel => true,
+            Next::OtherAccountOnce => std::mem::replace(&mut self.in_doubt, true),
+            Next::OtherAccount | Next::OtherKey | Next::Again => false,
+        };
         self.last = Some(Last::Refused(refusal, verdict));
         if given_back { Err(told(self.last.take(), plane.clock.now())) } else { Ok(()) }
     }
@@ -231,140 +249,25 @@ impl Search {
     }
 }
 
+/// Whether a refusal is of how we shaped the body, which can be shaped otherwise.
+fn unfit(refusal: &Refusal, verdict: &Verdict, errand: &Errand) -> Option<Unfit> {
+    if errand.maps_providers && verdict.cause == "no_matching_endpoint" {
+        return Some(Unfit::Providers);
+    }
+    let overflow = match refusal.status {
+        400 | 402 if errand.can_be_corrected => overflow::parse(&refusal.message)?,
+        _ => return None,
+    };
+    let can_fit = match overflow {
+        // On a free model it means a negative balance: another account is the answer to that.
+        Overflow::Credits { .. } => !errand.free,
+        // No output limit makes room for a prompt that fills the window alone.
+        Overflow::Context { window, prompt, .. } => prompt.is_none_or(|prompt| prompt < window),
+    };
+    can_fit.then_some(Unfit::TooLarge(overflow))
+}
+
 /// Short, and by chance different for each, so that retries do not come in step.
 async fn pause_before_again() {
     sleep(Duration::from_millis(fastrand::u64(50..250))).await;
-}
-
-/// What the client is told when no key is left: the last refusal if it was the model's or the
-/// request's, else what keeps the keys.
-fn nothing_left(none: &NoKey, last: Option<Last>, now: Timestamp) -> Failure {
-    let about_keys = match &last {
-        Some(Last::Refused(refusal, verdict)) => {
-            verdict.names_a_key() || matches!(refusal.status, 401 | 402 | 429) || is_key_limit(refusal)
-        }
-        Some(Last::Broken(_)) => false,
-        None => true,
-    };
-    if !about_keys || *none == NoKey::AllTried {
-        return told(last, now);
-    }
-    match none {
-        NoKey::ModelResting { until, cause } => Failure::Model(resting_model(cause, *until, now)),
-        NoKey::AllResting { until, cause } => Failure::Final(resting_keys(cause, *until, now)),
-        NoKey::NoneConfigured | NoKey::AllTried => {
-            let message = "no upstream key is in use; the operator of this proxy must add one";
-            Failure::Final(ApiError::new(503, Kind::Overloaded, "no_keys", message))
-        }
-    }
-}
-
-fn resting_model(cause: &str, until: Option<Timestamp>, now: Timestamp) -> ApiError {
-    if cause == "model_gone" {
-        let message = "the upstream has no endpoint for this model at present; choose another";
-        return ApiError::new(404, Kind::NotFound, cause, message);
-    }
-    if cause == "model_gated" {
-        let message = "the upstream does not offer this model to this proxy; choose another";
-        return ApiError::new(403, Kind::Permission, cause, message);
-    }
-    if matches!(cause, "provider_capacity" | "probing") {
-        let message = "the model's providers are at capacity; try again later or use another model";
-        return ApiError::new(429, Kind::RateLimit, cause, message).retry_at(until, now);
-    }
-    let message = "the model cannot be reached just now; try again later or use another model";
-    ApiError::new(503, Kind::Overloaded, cause, message).retry_at(until, now)
-}
-
-fn resting_keys(cause: &str, until: Option<Timestamp>, now: Timestamp) -> ApiError {
-    if until.is_some() && is_limit(cause) {
-        let message = "all upstream quota is used up for now; try again when it resets";
-        return ApiError::new(429, Kind::RateLimit, cause, message).retry_at(until, now);
-    }
-    if matches!(cause, "data_policy" | "attestation_missing") {
-        let message = "no account of this proxy may use this model; choose another, or ask its operator";
-        return ApiError::new(404, Kind::NotFound, cause, message);
-    }
-    let message = "no upstream key can be used just now; the operator of this proxy can see why";
-    ApiError::new(503, Kind::Overloaded, cause, message).retry_at(until, now)
-}
-
-fn is_key_limit(refusal: &Refusal) -> bool {
-    refusal.status == 403 && refusal.message.starts_with("Key limit")
-}
-
-/// Causes that are a limit that resets, rather than something broken.
-fn is_limit(cause: &str) -> bool {
-    matches!(
-        cause,
-        "free_daily_limit"
-            | "free_minute_limit"
-            | "key_daily_limit"
-            | "key_limit"
-            | "account_rate_limit"
-            | "rate_limited"
-            | "in_flight_budget"
-            | "probing"
-    )
-}
-
-/// The setback as the client sees it.
-fn told(last: Option<Last>, now: Timestamp) -> Failure {
-    match last {
-        Some(Last::Refused(refusal, verdict)) => {
-            let of_model =
-                matches!(verdict.scope, Scope::Model | Scope::AccountModel) || verdict.next == Next::Again;
-            let error = refused(refusal, &verdict, now);
-            if of_model { Failure::Model(error) } else { Failure::Final(error) }
-        }
-        Some(Last::Broken(fault)) => Failure::Model(broken(fault)),
-        None => {
-            let message = "no upstream key can be used just now";
-            Failure::Final(ApiError::new(503, Kind::Overloaded, "no_keys", message))
-        }
-    }
-}
-
-fn broken(fault: TransportFault) -> ApiError {
-    let (status, kind) = if fault.is_timeout() { (504, Kind::Timeout) } else { (502, Kind::Upstream) };
-    ApiError { from_upstream: true, ..ApiError::new(status, kind, fault.word(), fault.to_string()) }
-}
-
-/// The upstream's refusal in its own words, less what names an account; a status that would say that
-/// the client's credential was wrong becomes one that says the upstream's was.
-fn refused(refusal: Refusal, verdict: &Verdict, now: Timestamp) -> ApiError {
-    let status = match refusal.status {
-        _ if verdict.cause == "shut_out" => 503,
-        400 | 403..=405 | 408..=451 | 500..=599 => refusal.status,
-        402 => 503,
-        _ => 502,
-    };
-    let stated = retry_after(&refusal, now);
-    let until = match verdict.pause {
-        Pause::Until(until) => Some(until),
-        Pause::For(pause) if matches!(status, 429 | 503 | 529) => Some(now.after(pause)),
-        _ => stated,
-    };
-    let member = |name: &str| {
-        let mut value = refusal.error.get(name).filter(|value| !value.is_null()).cloned();
-        value.iter_mut().for_each(scrub::value);
-        value
-    };
-    let (code, metadata) = (member("code"), member("metadata"));
-    let message = if refusal.is_page || refusal.message.is_empty() {
-        format!("the upstream answered with status {}", refusal.status)
-    } else {
-        scrub::text(&refusal.message)
-    };
-    ApiError {
-        status,
-        kind: Kind::of_status(status),
-        code: code.unwrap_or_else(|| verdict.cause.into()),
-        message,
-        param: None,
-        metadata: metadata.map(Box::new),
-        retry_after: None,
-        from_upstream: true,
-    }
-    .retry_at(until.filter(|_| status >= 429), now)
 }

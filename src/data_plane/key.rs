@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 /// Answers with the limits of the client's token; other clients have none of their own.
 pub async fn key(request: HttpRequest, plane: Data<Plane>) -> HttpResponse {
-    let admitted = match plane.access.check(request.headers()).await {
+    let admitted = match plane.access.check(&request).await {
         Ok(admitted) => admitted,
         Err(error) => return error.response(None, &request_id(&request).to_string()),
     };

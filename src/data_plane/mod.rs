@@ -27,9 +27,11 @@ mod rights;
 mod routes;
 mod scrub;
 pub mod shaping;
+mod telling;
 mod whole;
 
 pub use admission::Gate;
+pub use errors::below_every_route;
 pub use outer::guard;
 pub use routes::configure;
 

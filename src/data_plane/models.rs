@@ -34,7 +34,7 @@ struct Built {
 
 /// `GET /v1/models`.
 pub async fn list(request: HttpRequest, plane: Data<Plane>) -> HttpResponse {
-    let admitted = match plane.access.check(request.headers()).await {
+    let admitted = match plane.access.check(&request).await {
         Ok(admitted) => admitted,
         Err(error) => return error.response(None, &request_id(&request).to_string()),
     };
@@ -59,7 +59,7 @@ pub async fn list(request: HttpRequest, plane: Data<Plane>) -> HttpResponse {
 /// `GET /v1/models/{author}/{slug}`, the slash raw or as `%2F`.
 pub async fn one(request: HttpRequest, id: Path<String>, plane: Data<Plane>) -> HttpResponse {
     let request_id = request_id(&request).to_string();
-    let admitted = match plane.access.check(request.headers()).await {
+    let admitted = match plane.access.check(&request).await {
         Ok(admitted) => admitted,
         Err(error) => return error.response(None, &request_id),
     };

@@ -8,11 +8,11 @@ use super::access::Admitted;
 use super::admission::{Memory, Place};
 use super::body::Bounds;
 use super::errors::{ApiError, Kind};
-use super::failover::{self, Errand, Failure, Served};
+use super::failover::{self, Errand, Failure, Served, Unfit};
 use super::outer::request_id;
 use super::patience::Broken;
 use super::record::Record;
-use super::shaping::bad_body;
+use super::shaping::{Wanted, bad_body};
 use super::{Options, Plane};
 use super::{aside, body, early, headers, relay, rights};
 use crate::domain::dialect::Dialect;
@@ -25,6 +25,7 @@ use crate::shape::body::Document;
 use crate::shape::check;
 use crate::shape::conversation::{self, Turn};
 use crate::shape::free_rule::{self, FreeFault};
+use crate::shape::provider::is_narrowed;
 use crate::upstream::client::Call;
 use actix_web::http::Method;
 use actix_web::web::{Data, Payload};
@@ -125,7 +126,7 @@ async fn take_in(
 ) -> Result<Wish, ApiError> {
     let place = plane.gate.enter()?;
     refuse_if_no_row_can_be_kept(plane, record)?;
-    let admitted = plane.access.check(request.headers()).await?;
+    let admitted = plane.access.check(request).await?;
     refuse_pooled_key(&admitted, plane)?;
     record.client(&admitted.client);
     rights::reserve(&admitted, plane, record).await?;
@@ -142,7 +143,8 @@ async fn take_in(
         body: Vec::new(),
         head_timeout: options.first_byte_timeout,
     };
-    let wait_until = plane.clock.now().after(options.queue_timeout);
+    // An attempt that has no time left is none.
+    let wait_until = plane.clock.now().after(options.queue_timeout.min(options.request_timeout));
     let until = Instant::now() + options.request_timeout;
     let plane = plane.clone();
     Ok(Wish {
@@ -230,14 +232,15 @@ impl Wish {
                     log::debug!("{model} cannot answer, the next one is tried");
                 }
                 Err(Failure::Model(error) | Failure::Final(error)) => return Err(error),
-                Err(Failure::TooLarge(_)) => break,
+                Err(Failure::Unfit(_, error)) => return Err(error),
             }
         }
         Err(ApiError::new(502, Kind::Upstream, "no_answer", "no model could answer"))
     }
 
     /// Shapes the body for `model` and finds a key that gets an answer; a body that the upstream finds
-    /// too large is shaped anew by the upstream's own figures, once.
+    /// too large is shaped anew by the upstream's own figures, once, and so is one for which it has none of
+    /// the providers that our rules chose. What comes out as it went is not sent again.
     ///
     /// `counted` are the attempts of this request so far; where a next model waits, this one gets no
     /// more than half of what is left.
@@ -260,14 +263,20 @@ impl Wish {
         let left = most.saturating_sub(*counted).max(1);
         let max_attempts = *counted + if has_next { left.div_ceil(2) } else { left };
         let shaping = &self.plane.shaping;
-        let mut affordable = None;
+        let mut wanted = Wanted { limit_output, affordable: None, map_providers: true };
+        let mut unfit: Option<(Vec<Bytes>, ApiError)> = None;
         let mut corrected = false;
         loop {
             let shaped = shaping
-                .shape(document.clone(), self.dialect, model, &catalog, limit_output, affordable)
+                .shape(document.clone(), self.dialect, model, &catalog, wanted)
                 .await
                 // Too long for this model may fit the next one.
                 .map_err(Failure::Model)?;
+            if let Some((body, error)) = unfit.take()
+                && body == shaped.body
+            {
+                return Err(Failure::Model(error));
+            }
             let mut errand = Errand {
                 call: Call { body: shaped.body.clone(), ..self.call.clone() },
                 dialect: self.dialect,
@@ -279,6 +288,8 @@ impl Wish {
                 until: self.until,
                 wait_until: self.wait_until,
                 can_be_corrected: shaped.can_be_corrected() && !corrected,
+                is_narrowed: is_narrowed(&self.document),
+                maps_providers: wanted.map_providers && shaping.maps_providers(model),
                 max_attempts,
                 counted: *counted,
             };
@@ -290,9 +301,15 @@ impl Wish {
             };
             *counted = errand.counted;
             match served {
-                Err(Failure::TooLarge(overflow)) => {
-                    affordable = shaping.learn(model, &shaped, &overflow);
-                    corrected = true;
+                Err(Failure::Unfit(why, error)) => {
+                    match why {
+                        Unfit::TooLarge(overflow) => {
+                            wanted.affordable = shaping.learn(model, &shaped, &overflow);
+                            corrected = true;
+                        }
+                        Unfit::Providers => wanted.map_providers = false,
+                    }
+                    unfit = Some((shaped.body, error));
                 }
                 other => return other,
             }

@@ -14,6 +14,7 @@ use crate::shape::body::{BodyFault, Document};
 use crate::shape::margin::Margin;
 use crate::shape::max_tokens::{Facts, Plan};
 use crate::shape::overflow::Overflow;
+use crate::shape::provider::ProviderMapping;
 use crate::shape::remembered::Remembered;
 use crate::shape::room::Room;
 use crate::shape::rules::Rules;
@@ -40,6 +41,17 @@ pub struct Shaping {
 #[derive(Debug, Default)]
 struct Margins(Mutex<(Option<Timestamp>, HashMap<String, Margin>)>);
 
+/// How a body is to be shaped.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted {
+    /// Whether its output limit is touched.
+    pub limit_output: bool,
+    /// What the account's balance covers, in tokens, once the upstream has said so.
+    pub affordable: Option<u64>,
+    /// Whether the operator's rules choose its providers.
+    pub map_providers: bool,
+}
+
 /// A body as it goes out, and what its output limit was reckoned from.
 pub struct Shaped {
     /// The body in slices.
@@ -55,8 +67,12 @@ impl Shaping {
         Shaping { rules, aliases, margins: Arc::default(), remembered: Arc::default() }
     }
 
-    /// Shapes `document` for the model `id`. With `limit_output`, its output limit too; `affordable`
-    /// is what the account's balance covers, once the upstream has said so.
+    /// Whether the operator's rules choose providers for the model `id`.
+    pub fn maps_providers(&self, id: &str) -> bool {
+        self.rules.get().providers.providers(id).is_some()
+    }
+
+    /// Shapes `document` for the model `id` as it is `wanted`.
     ///
     /// Errors: 400 when the prompt alone does not fit the model.
     pub async fn shape(
@@ -65,18 +81,21 @@ impl Shaping {
         dialect: Dialect,
         id: &str,
         catalog: &Arc<Catalog>,
-        limit_output: bool,
-        affordable: Option<u64>,
+        wanted: Wanted,
     ) -> Result<Shaped, ApiError> {
-        let margins = limit_output.then(|| Arc::clone(&self.margins));
-        let (rules, id, catalog) = (self.rules.get(), id.to_owned(), Arc::clone(catalog));
+        let margins = wanted.limit_output.then(|| Arc::clone(&self.margins));
+        let (mut rules, id, catalog) = (self.rules.get(), id.to_owned(), Arc::clone(catalog));
+        if !wanted.map_providers {
+            let providers = ProviderMapping::default();
+            rules = Arc::new(Rules { providers, cache_control: rules.cache_control });
+        }
         let long = aside::is_long(document.original_len());
         let prepare = move || prepared(document, dialect, &rules, &id, &catalog, margins.as_deref());
         let (mut document, found) = aside::run(long, prepare).await?.map_err(bad_body)?;
         let mut facts = None;
         let mut asked = 0;
         if let Some(mut found) = found {
-            found.affordable = affordable;
+            found.affordable = wanted.affordable;
             if found.needs_count() {
                 found = counted(&document, dialect, found, &self.remembered).await?;
             }

@@ -12,6 +12,7 @@ pub mod forecast;
 pub mod ids;
 pub mod instance;
 pub mod key;
+pub mod key_list;
 pub mod model;
 pub mod model_facts;
 pub mod published;

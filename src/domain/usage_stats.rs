@@ -29,7 +29,7 @@ pub struct Sums {
     pub prompt_tokens: u64,
     /// Tokens of answers.
     pub completion_tokens: u64,
-    /// Both together, as the upstream counts.
+    /// Both together, as the upstream counts; where it did not say, their sum.
     pub total_tokens: u64,
     /// Tokens spent on reasoning.
     pub reasoning_tokens: u64,
@@ -59,7 +59,10 @@ impl Sums {
         };
         self.prompt_tokens = self.prompt_tokens.saturating_add(figure(tokens.prompt));
         self.completion_tokens = self.completion_tokens.saturating_add(figure(tokens.completion));
-        self.total_tokens = self.total_tokens.saturating_add(figure(tokens.total));
+        // An answer that broke off has no total of the upstream's.
+        let both = figure(tokens.prompt) + figure(tokens.completion);
+        let total = tokens.total.map_or(both, |total| figure(Some(total)));
+        self.total_tokens = self.total_tokens.saturating_add(total);
         self.reasoning_tokens = self.reasoning_tokens.saturating_add(figure(tokens.reasoning));
         self.cached_tokens = self.cached_tokens.saturating_add(figure(tokens.cached));
         self.cost +=

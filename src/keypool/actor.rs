@@ -6,6 +6,7 @@ use super::lease::Lease;
 use super::lending::Lending;
 use super::line::{Line, Served, Waiter};
 use super::looks::Looks;
+use super::mail::{Order, Orders};
 use super::pool::{Ask, Ending, Lesson, NoKey, Pool, PoolOptions, PoolView};
 use crate::domain::cooldown::Place;
 use crate::domain::ids::KeyId;
@@ -45,27 +46,6 @@ pub struct KeyPool {
     view: Published<PoolView>,
     viewed_at: Timestamp,
     pub(super) changed: bool,
-}
-
-/// Asks for a key.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct LeaseKey {
-    pub ask: Ask,
-    pub reply: Reply,
-}
-
-/// The answer of a lease's attempt has begun.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Began(pub u64);
-
-/// Ends a lease.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Settle {
-    pub lease: u64,
-    pub ending: Ending,
 }
 
 /// Asks for the pool as it is.
@@ -157,6 +137,25 @@ impl KeyPool {
         }
     }
 
+    fn lease(&mut self, ask: Ask, reply: Reply, context: &mut Context<KeyPool>) {
+        let (now, chance) = (self.clock.now(), fastrand::u64(..));
+        let waiting = self.line.len();
+        let served = self.line.come(ask, reply, &mut self.pool, now, chance);
+        self.answer(served, context);
+        if self.line.len() > waiting {
+            // It may wait for no more than the store's word.
+            self.borrow_parts(context);
+        }
+    }
+
+    /// Those who wait are not looked at here: it happens often, and the next tick is soon enough.
+    fn settle(&mut self, lease: u64, ending: &Ending) {
+        self.changed = true;
+        self.metrics.attempt_ended(ending.word());
+        let lessons = self.pool.settle(lease, ending, self.clock.now());
+        self.note(lessons);
+    }
+
     fn answer(&mut self, served: Vec<Served<Reply>>, context: &mut Context<KeyPool>) {
         self.note_parts();
         for (reply, answer) in served {
@@ -204,40 +203,21 @@ impl Actor for KeyPool {
     }
 }
 
-impl Handler<LeaseKey> for KeyPool {
+impl Handler<Orders> for KeyPool {
     type Result = ();
 
-    fn handle(&mut self, LeaseKey { ask, reply }: LeaseKey, context: &mut Context<KeyPool>) {
-        let (now, chance) = (self.clock.now(), fastrand::u64(..));
-        let waiting = self.line.len();
-        let served = self.line.come(ask, reply, &mut self.pool, now, chance);
-        self.answer(served, context);
-        if self.line.len() > waiting {
-            // It may wait for no more than the store's word.
-            self.borrow_parts(context);
+    fn handle(&mut self, Orders(orders): Orders, context: &mut Context<KeyPool>) {
+        for order in orders {
+            match order {
+                Order::Lease(ask, reply) => self.lease(ask, reply, context),
+                Order::Began(lease) => {
+                    self.pool.began(lease, self.clock.now());
+                    self.changed = true;
+                    self.advance(context);
+                }
+                Order::Settle(lease, ending) => self.settle(lease, &ending),
+            }
         }
-    }
-}
-
-impl Handler<Began> for KeyPool {
-    type Result = ();
-
-    fn handle(&mut self, Began(lease): Began, context: &mut Context<KeyPool>) {
-        self.pool.began(lease, self.clock.now());
-        self.changed = true;
-        self.advance(context);
-    }
-}
-
-impl Handler<Settle> for KeyPool {
-    type Result = ();
-
-    /// Those who wait are not looked at here: it happens often, and the next tick is soon enough.
-    fn handle(&mut self, Settle { lease, ending }: Settle, _: &mut Context<KeyPool>) {
-        self.changed = true;
-        self.metrics.attempt_ended(ending.word());
-        let lessons = self.pool.settle(lease, &ending, self.clock.now());
-        self.note(lessons);
     }
 }
 

@@ -23,8 +23,8 @@ pub struct Rest {
     pub strikes: u32,
     /// Whether its end was guessed, so that one request must probe.
     guessed: bool,
-    /// The lease that probes just now.
-    probe: Option<u64>,
+    /// The lease that probes just now, and since when.
+    probe: Option<(u64, Timestamp)>,
 }
 
 impl Rest {
@@ -71,6 +71,9 @@ const MOST: usize = 4096;
 
 /// A probe that is under way is given this long before others look again.
 const PROBE_PATIENCE: Duration = Duration::from_secs(1);
+/// A probe that was not refused for so long holds nobody back any more: refusals come fast, and a good
+/// answer may take minutes.
+const PROBE_LONGEST: Duration = Duration::from_secs(3);
 
 impl Cooldowns {
     /// Takes in what is stored.
@@ -167,22 +170,31 @@ impl Cooldowns {
             None => Standing::Resting(None),
             Some(until) if now < until => Standing::Resting(Some(until)),
             Some(_) if !rest.guessed => Standing::Free,
-            Some(_) if rest.probe.is_none() => Standing::Probe,
-            Some(_) => Standing::Resting(Some(now.after(PROBE_PATIENCE))),
+            Some(_) => match rest.probe {
+                None => Standing::Probe,
+                Some((_, since)) if now.since(since) < PROBE_LONGEST => {
+                    Standing::Resting(Some(now.after(PROBE_PATIENCE)))
+                }
+                // Where silence itself is the fault, another one may find out.
+                Some(_) if rest.cause == "connection_failed" => Standing::Probe,
+                Some(_) => Standing::Free,
+            },
         }
     }
 
-    /// Notes that `lease` probes `place`.
-    pub fn probe(&mut self, place: &Place, lease: u64) {
+    /// Notes that `lease` probes `place` from `now` on.
+    pub fn probe(&mut self, place: &Place, lease: u64, now: Timestamp) {
         if let Some(rest) = self.rests.get_mut(place) {
-            rest.probe = Some(lease);
+            rest.probe = Some((lease, now));
         }
     }
 
     /// Ends every probe of `lease`, whatever became of it.
     pub fn end_probe(&mut self, places: &[Place], lease: u64) {
         for place in places {
-            if let Some(rest) = self.rests.get_mut(place).filter(|rest| rest.probe == Some(lease)) {
+            if let Some(rest) =
+                self.rests.get_mut(place).filter(|rest| rest.probe.is_some_and(|(prober, _)| prober == lease))
+            {
                 rest.probe = None;
             }
         }

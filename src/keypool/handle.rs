@@ -1,10 +1,11 @@
 //! What the rest of the program holds of the KeyPool: methods instead of messages.
 
-use super::actor::{CheckKey, Clear, Edited, KeyPool, LeaseKey, Look, Shutdown, Steer};
+use super::actor::{CheckKey, Clear, Edited, KeyPool, Look, Shutdown, Steer};
 use super::books::Books;
 use super::lease::Lease;
 use super::lending::{self, Lending};
 use super::looks::Looks;
+use super::mail::{self, Order};
 use super::pool::{Ask, NoKey, Pool, PoolOptions, PoolView};
 use crate::domain::cooldown::Place;
 use crate::domain::ids::KeyId;
@@ -76,7 +77,7 @@ impl KeyPoolHandle {
     /// Why there is none.
     pub async fn lease(&self, ask: Ask) -> Result<Lease, NoKey> {
         let (reply, answer) = oneshot::channel();
-        self.address.do_send(LeaseKey { ask, reply });
+        mail::post(&self.address, Order::Lease(ask, reply));
         // A dropped reply means that the actor has died: the process is about to end.
         let lease = answer.await.unwrap_or(Err(NoKey::NoneConfigured))?;
         Ok(lease.taken())

@@ -1,6 +1,7 @@
 //! The right of one attempt to use one key. Whatever becomes of it, the pool gets it back.
 
-use super::actor::{Began, KeyPool, Settle};
+use super::actor::KeyPool;
+use super::mail::{self, Order};
 use super::pool::{Ending, Grant};
 use crate::domain::ids::{AccountId, KeyId};
 use crate::domain::secret::Secret;
@@ -49,14 +50,14 @@ impl Lease {
     /// without waiting for the end of the answer.
     pub fn began(&mut self) {
         if std::mem::take(&mut self.probes) {
-            self.address.do_send(Began(self.number));
+            mail::post(&self.address, Order::Began(self.number));
         }
     }
 
     /// Gives the key back and says how the attempt ended.
     pub fn settle(mut self, ending: Ending) {
         self.settled = true;
-        self.address.do_send(Settle { lease: self.number, ending });
+        mail::post(&self.address, Order::Settle(self.number, ending));
     }
 }
 
@@ -64,7 +65,7 @@ impl Drop for Lease {
     fn drop(&mut self) {
         if !self.settled {
             let ending = if self.taken { Ending::Abandoned } else { Ending::NeverSent };
-            self.address.do_send(Settle { lease: self.number, ending });
+            mail::post(&self.address, Order::Settle(self.number, ending));
         }
     }
 }

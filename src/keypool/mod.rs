@@ -12,6 +12,7 @@ mod lease;
 mod lending;
 mod line;
 mod looks;
+mod mail;
 pub mod pool;
 mod quota;
 mod sessions;

@@ -287,7 +287,7 @@ impl Pool {
             self.sessions.remember(conversation.id, grant.account, now);
         }
         for place in &probes {
-            self.cooldowns.probe(place, lease);
+            self.cooldowns.probe(place, lease, now);
         }
         let flight = Flight { key: grant.key, day, counted, taken, places: probes, model: ask.model.clone() };
         self.flights.insert(lease, flight);

@@ -4,7 +4,7 @@
 //! byte that the server did not ask for.
 
 use super::pace::{Deadlines, Pace};
-use super::wording;
+use super::wording::{Fault, Wording, bare_error};
 use crate::domain::time::Clock;
 use actix_web::rt::net::TcpStream;
 use bytes::{Buf, Bytes};
@@ -31,16 +31,17 @@ pub struct Connection {
     pace: Rc<Pace>,
     timer: Pin<Box<Sleep>>,
     clock: Clock,
+    wording: Wording,
     /// What goes out in place of the answer that the server is writing.
     instead: Option<Bytes>,
 }
 
 impl Connection {
     /// Over `transport`, from now on.
-    pub fn new(transport: Transport, deadlines: Deadlines, clock: Clock) -> Connection {
+    pub fn new(transport: Transport, deadlines: Deadlines, clock: Clock, wording: Wording) -> Connection {
         let pace = Pace::new(deadlines);
         let timer = Box::pin(sleep_until(Instant::now() + pace.look_again()));
-        Connection { transport, pace, timer, clock, instead: None }
+        Connection { transport, pace, timer, clock, wording, instead: None }
     }
 
     /// Its pace, for whoever serves its requests.
@@ -97,13 +98,13 @@ impl AsyncWrite for Connection {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         if self.instead.is_none()
-            && let Some((at, status)) = wording::bare_error(bytes)
+            && let Some((at, status)) = bare_error(bytes)
         {
             if at > 0 {
                 let before = bytes.get(..at).unwrap_or_default();
                 return self.transport().poll_write(context, before);
             }
-            self.instead = Some(wording::error(status, self.clock.now()));
+            self.instead = Some(Fault::of(status).answer(self.wording, self.clock.now()));
         }
         while let Some(mut rest) = self.instead.take_if(|rest| !rest.is_empty()) {
             let written = self.as_mut().transport().poll_write(context, &rest);

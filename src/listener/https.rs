@@ -3,7 +3,7 @@
 //! A client of plain HTTP gets an answer that says what to do. Never reads what that client sends.
 
 use super::tls::Tls;
-use super::wording;
+use super::wording::{Fault, Wording};
 use actix_web::rt::net::TcpStream;
 use openssl::ssl::Ssl;
 use std::io;
@@ -24,9 +24,10 @@ pub(super) async fn accept(
     stream: TcpStream,
     tls: &Tls,
     patience: Duration,
+    wording: Wording,
 ) -> Result<SslStream<TcpStream>, ()> {
     let peer = stream.peer_addr().ok();
-    match timeout(patience, shake_hands(stream, tls)).await {
+    match timeout(patience, shake_hands(stream, tls, wording)).await {
         Ok(Ok(stream)) => return Ok(stream),
         Ok(Err(error)) => log::debug!("no TLS handshake with {peer:?}: {error}"),
         Err(_) => log::debug!("no TLS handshake with {peer:?} in time"),
@@ -34,12 +35,12 @@ pub(super) async fn accept(
     Err(())
 }
 
-async fn shake_hands(stream: TcpStream, tls: &Tls) -> io::Result<SslStream<TcpStream>> {
+async fn shake_hands(stream: TcpStream, tls: &Tls, wording: Wording) -> io::Result<SslStream<TcpStream>> {
     let mut first = [0];
     stream.peek(&mut first).await?;
     // A TLS record begins with its type, 22; a method of HTTP with a capital letter.
     if first[0].is_ascii_uppercase() {
-        send_to_https(stream, tls).await?;
+        send_to_https(stream, tls, wording).await?;
         return Err(io::Error::other("it speaks plain HTTP"));
     }
     let mut stream = SslStream::new(Ssl::new(&tls.context())?, stream)?;
@@ -48,8 +49,8 @@ async fn shake_hands(stream: TcpStream, tls: &Tls) -> io::Result<SslStream<TcpSt
 }
 
 /// Tells a client of plain HTTP what to do. What it sends is thrown away unread: it may hold a credential.
-async fn send_to_https(mut stream: TcpStream, tls: &Tls) -> io::Result<()> {
-    stream.write_all(&wording::https_required(tls.clock().now())).await?;
+async fn send_to_https(mut stream: TcpStream, tls: &Tls, wording: Wording) -> io::Result<()> {
+    stream.write_all(&Fault::HTTPS_REQUIRED.answer(wording, tls.clock().now())).await?;
     stream.shutdown().await?;
     // Closing with something unread would reset the connection, and the answer with it.
     let (mut rest, mut nowhere) = (stream.take(MOST_LINGERING), tokio::io::sink());

@@ -12,6 +12,7 @@ mod wording;
 
 pub use pace::Deadlines;
 pub use server::{Options, serve};
+pub use wording::{Fault, Wording};
 
 use actix_web::rt::net::TcpStream;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};

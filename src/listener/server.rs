@@ -6,16 +6,18 @@
 use super::connection::{Connection, Transport};
 use super::pace::{Deadlines, Pace, Serving};
 use super::tls::Tls;
+use super::wording::Wording;
 use super::{https, tune};
 use crate::domain::time::Clock;
 use actix_http::body::{BodySize, BoxBody, MessageBody};
-use actix_http::{HttpService, Request};
+use actix_http::{HttpService, Method, Request};
 use actix_service::{
     IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt, apply_fn_factory, fn_service, map_config,
 };
 use actix_web::dev::{AppConfig, Response, Server};
 use actix_web::rt::net::TcpStream;
 use bytes::Bytes;
+use std::convert::Infallible;
 use std::error::Error;
 use std::fmt::Debug;
 use std::io;
@@ -47,6 +49,8 @@ pub struct Options {
     pub deadlines: Deadlines,
     /// The certificate of HTTPS; `None`: plain HTTP.
     pub tls: Option<Arc<Tls>>,
+    /// How faults below every route are put into words.
+    pub wording: Wording,
     /// The time, for request ids.
     pub clock: Clock,
 }
@@ -111,14 +115,17 @@ async fn accept(stream: TcpStream, options: Options) -> Result<(Connection, Opti
     tune(&stream, options.deadlines.unread);
     let transport = match &options.tls {
         None => Transport::Plain(stream),
-        Some(tls) => Transport::Tls(https::accept(stream, tls, options.deadlines.head).await?),
+        Some(tls) => {
+            Transport::Tls(https::accept(stream, tls, options.deadlines.head, options.wording).await?)
+        }
     };
-    Ok((Connection::new(transport, options.deadlines, options.clock), peer))
+    Ok((Connection::new(transport, options.deadlines, options.clock, options.wording), peer))
 }
 
-/// Has `app` answer, and notes from its head to the last byte of its answer that a request is served.
+/// Has `app` answer, and notes from its head to the last byte of its answer that a request is served. What
+/// answers a GET answers a HEAD, without the body (RFC 9110, 9.3.2).
 fn answer<A, B>(
-    request: Request,
+    mut request: Request,
     app: &A,
 ) -> impl Future<Output = Result<Response<Answer>, A::Error>> + use<A, B>
 where
@@ -126,11 +133,18 @@ where
     A::Response: Into<Response<B>>,
     B: MessageBody + 'static,
 {
+    let asks_for_head = request.method() == Method::HEAD;
+    if asks_for_head {
+        request.head_mut().method = Method::GET;
+    }
     let serving = request.conn_data::<Rc<Pace>>().map(Pace::serve);
     let answered = app.call(request);
     async move {
         let response: Response<B> = answered.await?.into();
-        Ok(response.map_body(|_, body| Answer { body: body.boxed(), _serving: serving }))
+        Ok(response.map_body(|_, body| {
+            let body = if asks_for_head { BoxBody::new(Unsent(body.size())) } else { body.boxed() };
+            Answer { body, _serving: serving }
+        }))
     }
 }
 
@@ -152,5 +166,20 @@ impl MessageBody for Answer {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Self::Error>>> {
         Pin::new(&mut self.body).poll_next(context)
+    }
+}
+
+/// In place of a body that is not sent: only how long it would have been.
+struct Unsent(BodySize);
+
+impl MessageBody for Unsent {
+    type Error = Infallible;
+
+    fn size(&self) -> BodySize {
+        self.0
+    }
+
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Poll::Ready(None)
     }
 }

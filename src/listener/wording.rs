@@ -7,7 +7,6 @@
 use crate::domain::ids::RequestId;
 use crate::domain::time::Timestamp;
 use bytes::Bytes;
-use serde_json::json;
 
 /// The statuses that actix answers by itself, as their status lines and no longer header follow.
 const BARE: &[(&[u8], u16)] = &[
@@ -42,52 +41,65 @@ pub fn bare_error(bytes: &[u8]) -> Option<(usize, u16)> {
     is_bare.then_some((from + at, *status))
 }
 
-/// The answer that says `status` in our words, as it goes onto the wire. The connection ends with it.
-pub fn error(status: u16, now: Timestamp) -> Bytes {
-    let (line, kind, code, message) = match status {
-        408 => (
-            "408 Request Timeout",
-            "timeout_error",
-            "head_timeout",
-            "the head of the request came too slowly; send it at once",
-        ),
-        413 => (
-            "413 Payload Too Large",
-            "invalid_request_error",
-            "body_too_large",
-            "the request body is too large",
-        ),
-        431 => (
-            "431 Request Header Fields Too Large",
-            "invalid_request_error",
-            "head_too_large",
-            "the head of the request is too large; send fewer or shorter headers",
-        ),
-        _ => (
-            "400 Bad Request",
-            "invalid_request_error",
-            "malformed_request",
-            "this is not a well-formed HTTP/1.1 request",
-        ),
-    };
-    answer(line, kind, code, message, now)
+/// A fault below every route, for its plane to put into words.
+#[derive(Debug, Clone, Copy)]
+pub struct Fault {
+    /// The status line without the version.
+    pub line: &'static str,
+    /// The same status as a number.
+    pub status: u16,
+    /// The kind of error, as OpenAI's API names kinds.
+    pub kind: &'static str,
+    /// The machine-readable word.
+    pub code: &'static str,
+    /// What was wrong and what to do.
+    pub message: &'static str,
 }
 
-/// What a client of plain HTTP is told where HTTPS is spoken.
-pub fn https_required(now: Timestamp) -> Bytes {
-    let message = "this port speaks HTTPS: begin the URL with https:// instead of http://";
-    answer("400 Bad Request", "invalid_request_error", "https_required", message, now)
-}
+/// How a plane words a fault: headers, each on a line of its own and ended, and a body.
+pub type Wording = fn(&Fault, RequestId) -> (String, String);
 
-fn answer(line: &str, kind: &str, code: &str, message: &str, now: Timestamp) -> Bytes {
-    let error = json!({"error": {"message": message, "type": kind, "param": null, "code": code}});
-    let body = error.to_string();
-    Bytes::from(format!(
-        "HTTP/1.1 {line}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
-         x-request-id: {}\r\nconnection: close\r\n\r\n{body}",
-        body.len(),
-        RequestId::new(now),
-    ))
+impl Fault {
+    const fn new(line: &'static str, status: u16, kind: &'static str, code: &'static str) -> Fault {
+        Fault { line, status, kind, code, message: "" }
+    }
+
+    const fn says(self, message: &'static str) -> Fault {
+        Fault { message, ..self }
+    }
+
+    /// What `status` stands for when actix answers it by itself.
+    pub fn of(status: u16) -> Fault {
+        match status {
+            408 => Fault::new("408 Request Timeout", 408, "timeout_error", "head_timeout")
+                .says("the head of the request came too slowly; send it at once"),
+            413 => Fault::new("413 Payload Too Large", 413, "invalid_request_error", "body_too_large")
+                .says("the request body is too large"),
+            431 => {
+                let line = "431 Request Header Fields Too Large";
+                Fault::new(line, 431, "invalid_request_error", "head_too_large")
+                    .says("the head of the request is too large; send fewer or shorter headers")
+            }
+            _ => Fault::new("400 Bad Request", 400, "invalid_request_error", "malformed_request")
+                .says("this is not a well-formed HTTP/1.1 request"),
+        }
+    }
+
+    /// Plain HTTP was spoken where HTTPS is.
+    pub const HTTPS_REQUIRED: Fault =
+        Fault::new("400 Bad Request", 400, "invalid_request_error", "https_required")
+            .says("this port speaks HTTPS: begin the URL with https:// instead of http://");
+
+    /// The answer as it goes onto the wire. The connection ends with it.
+    pub fn answer(&self, wording: Wording, now: Timestamp) -> Bytes {
+        let id = RequestId::new(now);
+        let (headers, body) = wording(self, id);
+        Bytes::from(format!(
+            "HTTP/1.1 {}\r\n{headers}content-length: {}\r\nx-request-id: {id}\r\nconnection: close\r\n\r\n{body}",
+            self.line,
+            body.len(),
+        ))
+    }
 }
 
 #[cfg(test)]
@@ -118,7 +130,9 @@ mod tests {
     #[test]
     fn what_we_say_instead_is_no_bare_error() {
         for status in [400, 408, 413, 431] {
-            let answer = error(status, Timestamp::from_millis(0));
+            let words: Wording =
+                |fault, _| ("content-type: text/plain\r\n".to_owned(), fault.message.to_owned());
+            let answer = Fault::of(status).answer(words, Timestamp::from_millis(0));
             assert!(answer.starts_with(format!("HTTP/1.1 {status} ").as_bytes()));
             assert_eq!(bare_error(&answer), None);
         }

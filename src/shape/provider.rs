@@ -61,6 +61,18 @@ impl ProviderMapping {
 }
 
 /// Whether a value is `[]`: a list of nobody is no choice.
+/// Whether a body narrows the choice of endpoints itself: by any member of `provider` that does more than
+/// put them in an order.
+pub fn is_narrowed(doc: &Document) -> bool {
+    let Some(provider) = doc.span("provider").and_then(|span| doc.object(span, "provider").ok()) else {
+        return false;
+    };
+    provider.members.iter().any(|member| {
+        let value = json::slice(doc.text(), &member.value);
+        !matches!(&*member.name, "order" | "sort") && json::kind(value) != Kind::Null && !is_empty_list(value)
+    })
+}
+
 fn is_empty_list(raw: &str) -> bool {
     raw.strip_prefix('[')
         .and_then(|rest| rest.strip_suffix(']'))
@@ -97,6 +109,25 @@ mod tests {
             let mapping = mapping(&[(pattern, &["P"])]);
             assert_eq!(mapping.providers(id).is_some(), fits, "{pattern} {id}");
         }
+    }
+
+    #[test]
+    fn what_narrows_the_choice_is_known() {
+        for (provider, narrowed) in [
+            (r#"{"order":["a"],"sort":"price"}"#, false),
+            (r#"{"only":null,"ignore":[]}"#, false),
+            ("null", false),
+            ("[1]", false),
+            (r#"{"order":["a"],"only":["b"]}"#, true),
+            (r#"{"data_collection":"deny"}"#, true),
+            (r#"{"zdr":true}"#, true),
+            (r#"{"allow_fallbacks":false}"#, true),
+        ] {
+            let body = format!(r#"{{"model":"m","provider":{provider}}}"#);
+            let doc = Document::parse(body.into()).unwrap();
+            assert_eq!(is_narrowed(&doc), narrowed, "{provider}");
+        }
+        assert!(!is_narrowed(&Document::parse("{}".into()).unwrap()));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::text::storable;
 use crate::domain::ids::TokenId;
 use crate::domain::secret::Secret;
 use crate::domain::time::{Day, Timestamp};
-use crate::domain::token::{DIGITS, PREFIX, TokenEdit, TokenRecord, TokenTerms, TokenUse};
+use crate::domain::token::{DIGITS, PREFIX, TokenEdit, TokenFault, TokenRecord, TokenTerms, TokenUse};
 use diesel::dsl::max;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Integer};
@@ -72,6 +72,10 @@ impl Store {
         now: Timestamp,
     ) -> Result<(TokenRecord, TokenText), StoreError> {
         check(&terms)?;
+        if terms.expires_at.is_some_and(|end| end <= now) {
+            let detail = "lies in the past: the token could never be used".to_owned();
+            return Err(StoreError::TokenTerms { faults: vec![TokenFault { field: "expires_at", detail }] });
+        }
         let text = generate()?;
         let secret = Secret::new(text.as_str());
         let record = self.pool.write_alone(|connection| {

@@ -301,7 +301,7 @@ export default {
   "field.dailyLimit": "Requests a day through this key",
   "field.dailyLimitHint": "Beside the account's quota. Empty: no limit of its own.",
   "field.lines": "Keys, one a line",
-  "field.linesHint": "key[,label[,daily limit]]; lines that begin with # are left out.",
+  "field.linesHint": "key[,label[,daily limit]]; lines that begin with # are left out. An export with the keys in it is taken as it is.",
   "field.file": "Or from a file",
   "field.freeDaily": "Free requests a day",
   "field.freeMinute": "Free requests a minute",

@@ -296,7 +296,7 @@ export default {
   "field.dailyLimit": "此密钥每日请求上限",
   "field.dailyLimitHint": "与账户额度并行。留空：不单独限制。",
   "field.lines": "密钥，每行一个",
-  "field.linesHint": "密钥[,标签[,每日上限]]；以 # 开头的行会被忽略。",
+  "field.linesHint": "密钥[,标签[,每日上限]]；以 # 开头的行会被忽略。也可直接粘贴含密钥的导出文件。",
   "field.file": "或选择文件",
   "field.freeDaily": "每日免费请求",
   "field.freeMinute": "每分钟免费请求",

@@ -58,6 +58,9 @@ function group(account, members, rates, load) {
     table(name, columns, members.map((key) => keyRow(key, rates.get(key.id), load)), { class: "keys" }));
 }
 
+/** The model of a rest's place, `account_model:<account>:<model>`. */
+const modelOf = ({ place }) => place.split(":").slice(2).join(":");
+
 function accountHead(account, name, load) {
   const limited = account.limit_today !== null;
   const clear = async () => {
@@ -71,8 +74,9 @@ function accountHead(account, name, load) {
       h("span", {}, limited ? t("account.today", { used: count(account.used_today), limit: count(account.limit_today) }) : t("account.noLimit", { used: count(account.used_today) })),
       meter(account.used_today, account.limit_today, t("account.used", { name })),
       h("small", { class: "muted" }, account.resting ? resting(account.resting, `account:${account.id}`)
-        : limited ? t("account.resets", { time: moment(account.resets_at), in: ago(account.resets_at) }) : "")),
-    h("div", { class: "actions" }, account.resting && button(t("do.clear"), clear, { "data-spot": `account-clear-${account.id}` }),
+        : limited ? t("account.resets", { time: moment(account.resets_at), in: ago(account.resets_at) }) : ""),
+      ...account.resting_models.map((rest) => h("small", { class: "muted" }, said(modelOf(rest)), " ", resting(rest, rest.place)))),
+    h("div", { class: "actions" }, (account.resting || account.resting_models.length > 0) && button(t("do.clear"), clear, { "data-spot": `account-clear-${account.id}` }),
       button(t("account.limits"), () => editAccount(account).then((done) => done && load()), { "data-spot": `account-${account.id}`, "aria-label": `${t("account.limits")}: ${name}` })));
 }
 

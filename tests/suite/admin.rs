@@ -79,6 +79,65 @@ fn every_answer_carries_the_security_headers() {
 }
 
 #[test]
+fn what_is_no_request_or_no_address_is_a_problem_too() {
+    let house = spawn(Options::default());
+    let wires =
+        ["GE T / HTTP/1.1\r\nHost: localhost\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"].map(
+            |bytes| {
+                let mut wire = Wire::open(house.admin_address());
+                wire.write(bytes.as_bytes());
+                wire.answer()
+            },
+        );
+    let targets = ["/.git/config", "/..%2f..%2fetc/passwd", "/%ff"];
+    let asked = targets.map(|target| house.operate(&Call::bare("GET", target)));
+    for answer in wires.iter().chain(&asked) {
+        assert!(matches!(answer.status, 400 | 404), "{answer}");
+        assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{answer}");
+        assert_eq!(answer.json()["status"], answer.status, "{answer}");
+        for name in HEADERS {
+            assert!(answer.header(name).is_some(), "no {name}: {answer}");
+        }
+    }
+}
+
+#[test]
+fn a_head_is_answered_like_a_get_without_the_body() {
+    let house = spawn(Options::keys(["good"]));
+    let paths: Vec<&str> =
+        table().iter().filter(|route| route.method == "GET").map(|route| route.path).collect();
+    for (address, target) in paths
+        .into_iter()
+        .chain(["/", "/nothing"])
+        .map(|target| (house.admin_address(), target))
+        .chain(["/v1/models", "/v1/key", "/health", "/nothing"].map(|target| (house.address(), target)))
+    {
+        let target = target.replace("{id}", "1").replace("{request_id}", "1");
+        let call = |method: &str| {
+            let given =
+                if address == house.address() { Call::get(&target) } else { Call::admin("GET", &target) };
+            Call { method: method.to_owned(), ..given }
+        };
+        let mut wire = Wire::open(address);
+        wire.send(&call("HEAD"));
+        let head = wire.head();
+        let mut other = Wire::open(address);
+        other.send(&call("GET"));
+        let got = other.head();
+        assert_eq!(
+            (head.status, head.header("content-type")),
+            (got.status, got.header("content-type")),
+            "{target}"
+        );
+        // What comes next on the connection is the next answer.
+        if head.header("connection").is_none() {
+            wire.send(&call("HEAD"));
+            assert_eq!(wire.head().status, got.status, "{target}");
+        }
+    }
+}
+
+#[test]
 fn other_methods_are_refused_with_those_there_are() {
     let house = spawn(Options::default());
     for route in &table() {

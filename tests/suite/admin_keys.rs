@@ -129,6 +129,33 @@ fn many_keys_come_and_go_at_once() {
 }
 
 #[test]
+fn an_export_comes_back_as_it_went() {
+    let house = spawn(Options { keys: good_keys(2), ..Options::default() });
+    assert_eq!(
+        send(&house, "PATCH", "/api/keys/2", &json!({"label": "乙", "daily_limit": 7, "enabled": false}))
+            .status,
+        200
+    );
+    let export = house.operate(&Call::admin("GET", "/api/keys/export?secrets=true&confirm=secrets"));
+    let text = String::from_utf8(export.body).expect("UTF-8");
+    let other = spawn(Options { keys: Vec::new(), ..Options::default() });
+    let imported =
+        send(&other, "POST", "/api/keys/import", &json!({ "text": format!("\u{feff}{text}") })).json();
+    assert_eq!((&imported["added"], &imported["failed"]), (&json!(2), &json!(0)), "{imported}");
+    let kept = get(&other, "/api/keys/2");
+    assert_eq!(
+        (&kept["label"], &kept["daily_limit"], &kept["enabled"]),
+        (&json!("乙"), &json!(7), &json!(false))
+    );
+    assert_eq!(get(&other, "/api/keys/1")["enabled"], true);
+    // Without the keys themselves nothing can come back, and that is said.
+    let masked = house.operate(&Call::admin("GET", "/api/keys/export"));
+    let text = String::from_utf8(masked.body).expect("UTF-8");
+    let imported = send(&other, "POST", "/api/keys/import", &json!({ "text": text })).json();
+    assert_eq!((&imported["added"], &imported["failed"]), (&json!(0), &json!(2)), "{imported}");
+}
+
+#[test]
 fn what_looks_like_a_script_comes_back_as_data() {
     let house = spawn(Options { keys: Vec::new(), ..Options::default() });
     let scripts = [

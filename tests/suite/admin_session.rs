@@ -65,6 +65,39 @@ fn a_cookie_is_for_https_alone_where_the_dashboard_is() {
         .header("Origin", "https://admin.example.com");
     let answer = house.operate(&asked);
     assert!(answer.header("set-cookie").is_some_and(|set| set.contains("Secure")), "{answer}");
+    // Who comes by another name comes without HTTPS: the browser would throw a secure cookie away.
+    let answer = house.operate(&login("admin-password"));
+    assert!(answer.header("set-cookie").is_some_and(|set| !set.contains("Secure")), "{answer}");
+}
+
+#[test]
+fn a_guesser_behind_the_reverse_proxy_makes_nobody_else_wait() {
+    let options = Options { clock: still_clock(), ..Options::default() };
+    let house = spawn(options.set("ADMIN_PUBLIC_ORIGIN", "https://admin.example.com"));
+    let from = |call: Call, told: &str| house.operate(&call.header("X-Forwarded-For", told));
+    for number in 0..5 {
+        // What a client writes itself stands before what the proxy adds.
+        let told = format!("203.0.113.{number}, 192.0.2.1");
+        assert_eq!(from(login(&format!("wrong {number}")), &told).status, 401);
+    }
+    assert_eq!(from(login("admin-password"), "203.0.113.9, 192.0.2.1").status, 429);
+    assert_eq!(from(login("admin-password"), "192.0.2.2").status, 200);
+}
+
+#[test]
+fn many_guesses_at_once_are_no_more_than_one_after_the_other() {
+    // A password that was generated is stored as a hash alone, with which guesses are compared slowly.
+    let house = spawn(Options { without: vec!["ADMIN_PASSWORD"], ..Options::default() });
+    let guess = |number: usize| {
+        let mut wire = Wire::open(house.admin_address());
+        wire.send(&login(&format!("guess {number}")));
+        wire
+    };
+    let mut wires: Vec<Wire> = (0..24).map(guess).collect();
+    let told: Vec<u16> = wires.iter_mut().map(|wire| wire.answer().status).collect();
+    let judged = told.iter().filter(|status| **status == 401).count();
+    assert!((5..=7).contains(&judged), "{told:?}");
+    assert!(told.iter().all(|status| matches!(status, 401 | 429)), "{told:?}");
 }
 
 #[test]

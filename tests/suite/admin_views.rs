@@ -93,7 +93,7 @@ fn the_first_page_is_one_answer() {
         (&json!(MODEL), &json!(4))
     );
     assert_eq!(overview["keys"]["count"], 3);
-    assert!(overview["quota"]["limit"] == 150 && overview["quota"]["used"].as_u64() >= Some(4), "{overview}");
+    assert!(overview["quota"]["limit"] == 100 && overview["quota"]["used"].as_u64() >= Some(4), "{overview}");
     let banners: Vec<&str> = overview["banners"]
         .as_array()
         .expect("banners")

@@ -123,7 +123,8 @@ fn clients_journey(run: &mut Run, data: SocketAddr, credential: &str, prompt: &s
     let two = bearer("POST", DIALECTS[0], credential).header("x-api-key", &format!("{credential}2"));
     assert_eq!(run.ask(data, &two.json(&chat(prompt, false))).status, 400);
     let wrong = bearer("POST", DIALECTS[0], &format!("x{credential}")).json(&chat(prompt, false));
-    assert_eq!(run.ask(data, &wrong).status, 401);
+    // So many wrong ones come from here that they have to wait.
+    assert!(matches!(run.ask(data, &wrong).status, 401 | 429));
     // A head that ends in the middle of the credential, and one that is no HTTP.
     for head in
         [format!("GET / HTTP/1.1\r\nAuthorization: Bearer {credential}"), format!("{credential}\r\n\r\n")]

@@ -81,7 +81,14 @@ fn without_credentials_strange_pages_may_not() {
     let near = ask("http://localhost:3000");
     assert_eq!((near.status, near.header("vary")), (200, Some("origin")), "{near}");
     assert_eq!(near.header("access-control-allow-origin"), Some("http://localhost:3000"), "{near}");
-    let strange = ask(ORIGIN);
-    assert_eq!(strange.header("access-control-allow-origin"), None, "{strange}");
+    let before = house.attempts();
+    for origin in [ORIGIN, "null", "http://evil.example:8000"] {
+        let strange = ask(origin);
+        assert_eq!((strange.status, strange.error("code").as_str()), (403, "foreign_page"), "{strange}");
+        assert_eq!(strange.header("access-control-allow-origin"), None, "{strange}");
+    }
+    assert_eq!(house.attempts(), before, "nothing was sent for a strange page");
+    // A program with an origin of its own is no web page.
+    assert_eq!(ask("app://notes").status, 200);
     assert_eq!(house.ask(&preflight(CHAT, "POST")).header("access-control-allow-origin"), None);
 }

@@ -360,6 +360,12 @@ fn attempts_that_may_have_cost_something_are_bounded() {
     assert_eq!(answer.status, 500, "{answer}");
     assert_eq!(house.attempts(), 3);
     assert_eq!(house.row().attempts, 3);
+    // What a dead connection may have carried there counts too, but never takes the last attempt.
+    for (most, sent) in [("3", 3), ("1", 2)] {
+        let house = spawn(Options::keys(["close"; 8]).set("PROXY_MAX_ATTEMPTS", most));
+        let answer = house.chat(&chat("x", false));
+        assert_eq!((answer.status, house.attempts()), (502, sent), "{most}: {answer}");
+    }
 }
 
 #[test]

@@ -52,6 +52,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "domain",
             "keypool",
             "ledger",
+            "listener",
             "metrics",
             "replicas",
             "tokens",

@@ -10,6 +10,7 @@ mod admin_live;
 mod admin_session;
 mod admin_views;
 mod attempts;
+mod blame;
 mod canary;
 mod cancels;
 mod capacity;

@@ -101,6 +101,26 @@ fn a_token_expires_when_it_is_said_to() {
 }
 
 #[test]
+fn a_token_that_could_never_be_used_is_not_issued() {
+    let clock = noon();
+    let house = spawn(Options { clock: clock.clone(), ..Options::default() });
+    let issue = |expires_at: &str| {
+        house.operate(
+            &Call::admin("POST", "/api/tokens").json(&json!({"name": "x", "expires_at": expires_at})),
+        )
+    };
+    for past in ["2020-01-01", "2026-11-22", "2026-11-22T12:00:00Z"] {
+        let answer = issue(past);
+        assert_eq!(
+            (answer.status, &answer.json()["errors"][0]["field"]),
+            (400, &json!("expires_at")),
+            "{answer}"
+        );
+    }
+    assert_eq!(issue("2026-11-23").status, 201);
+}
+
+#[test]
 fn a_token_reaches_its_models_and_no_other() {
     let house = spawn(Options::default().set(
         "PROXY_MODEL_ALIASES",

@@ -38,6 +38,12 @@ impl Hosts {
         self.bound.is_unspecified() && name.parse::<IpAddr>().is_ok()
     }
 
+    /// Whether a `Host` header names the origin under which browsers see the pages.
+    pub fn is_public(&self, header: &str) -> bool {
+        let Some((public, name)) = self.public.as_ref().zip(name_of(header)) else { return false };
+        public.host().eq_ignore_ascii_case(name)
+    }
+
     /// Whether an `Origin` header is a page of this plane, which was asked for as `host`.
     pub fn is_own_page(&self, origin: &str, host: &str) -> bool {
         let origin = origin.to_ascii_lowercase();
@@ -89,6 +95,15 @@ mod tests {
         assert!(open.is_ours("192.168.1.5:8001") && open.is_ours("[2001:db8::1]"));
         assert!(!open.is_ours("nas.lan:8001"));
         assert!(hosts("nas.lan", None).is_ours("NAS.lan:8001"));
+    }
+
+    #[test]
+    fn the_public_name_is_known() {
+        let known = hosts("0.0.0.0", Some("https://admin.example.com"));
+        assert!(known.is_public("Admin.example.com") && known.is_public("admin.example.com:443"));
+        assert!(
+            !known.is_public("127.0.0.1:8001") && !known.is_public("") && !hosts("::", None).is_public("x")
+        );
     }
 
     #[test]

@@ -1,20 +1,19 @@
 //! Who gets in: a session's cookie or the admin password as bearer, by a name of ours, and with a
 //! change only from a page of ours.
 //!
-//! The brains are [`throttle`], [`sessions`] and [`hosts`]; this file holds them together and knows
+//! The brains are [`sessions`] and [`hosts`]; this file holds them together and knows
 //! HTTP, [`sharing`] shares sessions with other processes. It never keeps a cookie or a password, only
 //! digests. Wrong credentials are counted by each process for itself.
 
 mod hosts;
 mod sessions;
 mod sharing;
-mod throttle;
 
 pub use hosts::{Hosts, name_of};
 pub use sessions::{LONGEST, Left};
 
 use super::problem::Problem;
-use crate::credentials::{AdminPassword, Judged};
+use crate::credentials::{AdminPassword, Asker, Guesses, Judged, sender};
 use crate::domain::secret::Digest;
 use crate::domain::time::Clock;
 use crate::ledger::Ledger;
@@ -25,10 +24,9 @@ use openssl::rand::rand_bytes;
 use sessions::Sessions;
 use sharing::Sharing;
 use std::fmt::Write;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use throttle::Throttle;
 
 /// The name of the session's cookie. Ports share cookies, so it is not just `session`.
 pub const COOKIE: &str = "openrouter_proxy_session";
@@ -43,7 +41,8 @@ pub struct Door {
     ledger: Ledger,
     sessions: Mutex<Sessions>,
     sharing: Sharing,
-    throttle: Mutex<Throttle>,
+    guesses: Guesses,
+    guesses_of_clients: Guesses,
 }
 
 /// By what right a request came in.
@@ -56,10 +55,18 @@ pub enum Pass {
 }
 
 impl Door {
-    /// A door that `password` opens, under the names of `hosts`.
-    pub fn new(password: AdminPassword, hosts: Hosts, ledger: Ledger, clock: Clock) -> Door {
-        let (sessions, sharing, throttle) = (Mutex::default(), Sharing::default(), Mutex::default());
-        Door { password, hosts, clock, ledger, sessions, sharing, throttle }
+    /// A door that `password` opens, under the names of `hosts`; beside its own guesses it tells of
+    /// `guesses_of_clients`, those at the data plane.
+    pub fn new(
+        password: AdminPassword,
+        guesses_of_clients: Guesses,
+        hosts: Hosts,
+        ledger: Ledger,
+        clock: Clock,
+    ) -> Door {
+        let (sessions, sharing) = (Mutex::default(), Sharing::default());
+        let guesses = Guesses::of_operators(clock.clone());
+        Door { password, hosts, clock, ledger, sessions, sharing, guesses, guesses_of_clients }
     }
 
     /// The names of this plane.
@@ -67,26 +74,33 @@ impl Door {
         &self.hosts
     }
 
-    /// Wrong credentials and tries that had to wait, since the start.
+    /// Wrong credentials and tries that had to wait, at both planes since the start.
     pub fn refused(&self) -> u64 {
-        self.throttle().refused()
+        self.guesses.refused() + self.guesses_of_clients.refused()
     }
 
     /// The same within the last hour.
     pub fn refused_lately(&self) -> u64 {
-        self.throttle().refused_lately(self.clock.elapsed())
+        self.guesses.refused_lately() + self.guesses_of_clients.refused_lately()
     }
 
     /// Refuses what was asked for by a foreign name (RFC 9110, 15.5.20).
     pub fn check_host(&self, request: &HttpRequest) -> Result<(), Problem> {
         let host = text_of(request, header::HOST).unwrap_or_default();
-        if self.hosts.is_ours(host) {
+        // A target with a name of its own goes before the header (RFC 9112, 3.2.2).
+        let target = request.uri().authority().map(|authority| authority.as_str());
+        if self.hosts.is_ours(host) && target.is_none_or(|target| self.hosts.is_ours(target)) {
             return Ok(());
         }
         Err(Problem::new(
             421,
             "this name is not one of the admin plane's; set admin.public_origin to the origin you use",
         ))
+    }
+
+    /// Whether the request came by the name of `admin.public_origin`.
+    pub fn is_asked_by_public_name(&self, request: &HttpRequest) -> bool {
+        self.hosts.is_public(text_of(request, header::HOST).unwrap_or_default())
     }
 
     /// Lets a request in by its credential. Errors: 401, 403, 429 or 503.
@@ -175,37 +189,39 @@ impl Door {
     }
 
     async fn compare(&self, request: &HttpRequest, offered: &[u8]) -> Result<(), Problem> {
-        let address = address(request);
-        let wait = self.throttle().wait(address, self.clock.elapsed());
-        if !wait.is_zero() {
-            return Err(Problem::new(
-                429,
-                "too many wrong credentials came from this address; wait, then try again",
-            )
-            .retry_after(wait));
-        }
+        let address = self.address(request);
         if offered.len() > LONGEST_CREDENTIAL {
             return Err(Problem::new(401, "that is not the admin password"));
         }
-        let judged = self.password.judge(offered).await;
-        let judged =
-            judged.map_err(|busy| Problem::new(503, busy.to_string()).retry_after(Duration::from_secs(1)))?;
+        self.may_try(address)?;
+        // Others of this address may have been found wrong while this one waited for its turn.
+        let judged = self.password.judge(offered, Asker::Operator, || self.may_try(address)).await;
+        let judged = judged
+            .map_err(|busy| Problem::new(503, busy.to_string()).retry_after(Duration::from_secs(1)))??;
         if judged == Judged::Right {
-            self.throttle().right(address);
+            self.guesses.right(address);
             return Ok(());
         }
-        self.throttle().wrong(address, judged == Judged::WrongAgain, self.clock.elapsed());
+        self.guesses.wrong(address, judged == Judged::WrongAgain);
         log::warn!("a wrong admin credential came from {address}");
         Err(Problem::new(401, "that is not the admin password"))
+    }
+
+    fn address(&self, request: &HttpRequest) -> IpAddr {
+        let forwarded = request.headers().get_all(header::X_FORWARDED_FOR).last();
+        let forwarded = forwarded.and_then(|value| value.to_str().ok());
+        sender(request.peer_addr().map(|peer| peer.ip()), forwarded, self.hosts.public().is_some())
+    }
+
+    /// Errors: 429 while `address` has to wait.
+    fn may_try(&self, address: IpAddr) -> Result<(), Problem> {
+        let told = "too many wrong credentials came from this address; wait, then try again";
+        self.guesses.may_try(address).map_err(|wait| Problem::new(429, told).retry_after(wait))
     }
 
     // What these hold is counted up and down one step at a time, so a panic leaves nothing half done.
     fn sessions(&self) -> MutexGuard<'_, Sessions> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn throttle(&self) -> MutexGuard<'_, Throttle> {
-        self.throttle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -219,10 +235,6 @@ fn bearer(request: &HttpRequest) -> Result<Option<&[u8]>, Problem> {
         }
         _ => Err(Problem::new(401, "only `Authorization: Bearer <admin password>` is understood")),
     }
-}
-
-fn address(request: &HttpRequest) -> IpAddr {
-    request.peer_addr().map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.ip())
 }
 
 fn text_of(request: &HttpRequest, name: header::HeaderName) -> Option<&str> {

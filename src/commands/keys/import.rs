@@ -1,4 +1,4 @@
-//! `keys import`: from a file of lines, or from the earlier Python proxy's database.
+//! `keys import`: from a file of lines or an export, or from the earlier Python proxy's database.
 //!
 //! Never imports half of what it was given: what is wrong is said, mended, and given again.
 
@@ -8,13 +8,13 @@ use crate::cli::Input;
 use crate::commands::CommandError;
 use crate::config::Settings;
 use crate::config::database::DatabaseUrl;
-use crate::domain::key::NewKey;
+use crate::domain::key_list::{self, Entry, Listed};
 use crate::domain::time::Timestamp;
 use crate::store::{Earlier, EarlierError, Imported, Store, StoreError};
 use std::io::{Read, Write, stdin, stdout};
 use std::path::Path;
 
-/// Adds those of a file, one a line; all of them, or none when a line is wrong.
+/// Adds those of a file, one a line or an export; all of them, or none when a line is wrong.
 pub(super) fn lines(store: &Store, from: &Input, now: Timestamp) -> Result<(), CommandError> {
     let mut text = String::new();
     match from {
@@ -23,42 +23,28 @@ pub(super) fn lines(store: &Store, from: &Input, now: Timestamp) -> Result<(), C
             .and_then(|file| file.take(LARGEST_IMPORT).read_to_string(&mut text))
             .map_err(|error| CommandError::Refused(format!("{path}: {error}")))?,
     };
-    let lines: Vec<Result<NewKey, String>> = text
-        .lines()
-        .enumerate()
-        .filter(|(_, line)| !line.trim().is_empty() && !line.trim_start().starts_with('#'))
-        .map(|(index, line)| import_line(line).map_err(|fault| format!("line {}: {fault}", index + 1)))
-        .collect();
+    let entries = key_list::read(&text, |text| key(text).err());
     // All or nothing: a file with a mistake in it is mended and given again.
-    let faults: Vec<&str> = lines.iter().filter_map(|line| line.as_ref().err()).map(String::as_str).collect();
+    let fault = |(number, entry): &Entry| Some(format!("line {number}: {}", entry.as_ref().err()?));
+    let faults: Vec<String> = entries.iter().filter_map(fault).collect();
     if !faults.is_empty() {
         return Err(CommandError::Refused(format!("nothing was imported\n{}", faults.join("\n"))));
     }
     let (mut added, mut known) = (0, 0);
-    for new_key in lines.into_iter().flatten() {
-        match store.add_key(new_key, now) {
-            Ok(_) => added += 1,
+    for Listed { key, enabled } in entries.into_iter().filter_map(|(_, entry)| entry.ok()) {
+        match store.add_key(key, now) {
+            Ok(record) => {
+                added += 1;
+                if !enabled {
+                    store.set_key_enabled(record.id, false)?;
+                }
+            }
             Err(StoreError::DuplicateKey { .. }) => known += 1,
             Err(error) => return Err(error.into()),
         }
     }
     writeln!(stdout(), "{added} keys added, {known} were there already")?;
     Ok(())
-}
-
-/// `key[,label[,daily limit]]`.
-fn import_line(line: &str) -> Result<NewKey, String> {
-    let mut cells = line.splitn(3, ',').map(str::trim);
-    let secret = key(cells.next().unwrap_or_default())?;
-    let label = cells.next().unwrap_or_default().to_owned();
-    let daily_limit = match cells.next().filter(|cell| !cell.is_empty()) {
-        None => None,
-        Some(cell) => match cell.parse::<u32>() {
-            Ok(limit) if limit > 0 => Some(limit),
-            _ => return Err("the daily limit must be a whole number above 0".to_owned()),
-        },
-    };
-    Ok(NewKey { secret, label, daily_limit })
 }
 
 /// Brings keys, and with `with_usage` usage rows, from the earlier proxy's database at `path`.
@@ -130,16 +116,5 @@ mod tests {
             "keys: 2 added, 1 known already, 1 skipped\n  skipped: key in row 3: it is empty\n\
              usage rows: 5 added, 0 known already, 1 skipped\n  skipped: rows that do not say when they were\n"
         );
-    }
-
-    #[test]
-    fn import_lines_are_read_with_label_and_limit() {
-        let read = |line: &str| import_line(line).map(|key| (key.label, key.daily_limit));
-        assert_eq!(read("sk-or-v1-a"), Ok((String::new(), None)));
-        assert_eq!(read(" sk-or-v1-a , mine ,50"), Ok(("mine".to_owned(), Some(50))));
-        assert_eq!(read("sk-or-v1-a,,"), Ok((String::new(), None)));
-        for line in [",x", "sk or", "sk-or-v1-a,x,0", "sk-or-v1-a,x,many", "sk-or-\u{7}"] {
-            assert!(read(line).is_err(), "{line:?}");
-        }
     }
 }

@@ -21,7 +21,7 @@ fn a_guessed_rest_is_probed_by_one_and_doubles() {
     guess(&mut cooldowns, START);
     assert_eq!(cooldowns.standing(&place, at(4)), Standing::Resting(Some(at(5))));
     assert_eq!(cooldowns.standing(&place, at(5)), Standing::Probe);
-    cooldowns.probe(&place, 7);
+    cooldowns.probe(&place, 7, at(5));
     assert_eq!(cooldowns.standing(&place, at(5)), Standing::Resting(Some(at(6))));
     cooldowns.end_probe(std::slice::from_ref(&place), 7);
     guess(&mut cooldowns, at(5));
@@ -32,6 +32,22 @@ fn a_guessed_rest_is_probed_by_one_and_doubles() {
     assert_eq!(cooldowns.standing(&place, at(1000)), Standing::Resting(Some(at(1060))));
     cooldowns.heal(&place, at(1060));
     assert_eq!(cooldowns.standing(&place, START), Standing::Free);
+}
+
+#[test]
+fn a_probe_that_takes_long_holds_nobody_back() {
+    for (cause, then) in [("model_unavailable", Standing::Free), ("connection_failed", Standing::Probe)] {
+        let place = Place::Key(KeyId(1));
+        let mut cooldowns = Cooldowns::default();
+        cooldowns.rest_for(place.clone(), cause, Duration::from_secs(5), Duration::from_secs(60), START);
+        cooldowns.probe(&place, 7, at(5));
+        assert_eq!(cooldowns.standing(&place, at(7)), Standing::Resting(Some(at(8))), "{cause}");
+        assert_eq!(cooldowns.standing(&place, at(8)), then, "{cause}");
+        // It fails after all: the place rests, longer than before.
+        cooldowns.end_probe(std::slice::from_ref(&place), 7);
+        cooldowns.rest_for(place.clone(), cause, Duration::from_secs(5), Duration::from_secs(60), at(9));
+        assert_eq!(cooldowns.standing(&place, at(9)), Standing::Resting(Some(at(19))), "{cause}");
+    }
 }
 
 #[test]

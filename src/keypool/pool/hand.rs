@@ -42,9 +42,16 @@ impl Pool {
         true
     }
 
-    /// Ends the rest of one place; whether it rested.
+    /// Ends the rest of one place, and with an account's those of models with it; whether any rested.
     pub fn clear(&mut self, place: &Place) -> bool {
-        self.cooldowns.clear(place).is_some()
+        let mut cleared = self.cooldowns.clear(place).is_some();
+        if let Place::Account(account) = place {
+            let of_models = |place: &Place| matches!(place, Place::AccountModel(of, _) if of == account);
+            for place in self.cooldowns.places(of_models) {
+                cleared |= self.cooldowns.clear(&place).is_some();
+            }
+        }
+        cleared
     }
 
     /// Goes by these options from now on.

@@ -37,6 +37,8 @@ pub struct AccountView {
     pub used_minute: u32,
     /// What keeps all its keys from being used, if anything does.
     pub rest: Option<Rest>,
+    /// Models that its keys are not used for.
+    pub models: Vec<(String, Rest)>,
 }
 
 /// The pool at one moment.
@@ -68,6 +70,15 @@ impl Pool {
         let mut accounts: Vec<AccountView> =
             self.accounts.values().map(|account| self.account_view(account, now)).collect();
         accounts.sort_by_key(|account| account.record.id);
+        for (place, rest) in self.cooldowns.all(now) {
+            let Place::AccountModel(of, model) = place else { continue };
+            if let Ok(at) = accounts.binary_search_by_key(of, |account| account.record.id)
+                && let Some(account) = accounts.get_mut(at)
+            {
+                account.models.push((model.clone(), rest.clone()));
+            }
+        }
+        accounts.iter_mut().for_each(|account| account.models.sort_by(|(one, _), (other, _)| one.cmp(other)));
         let rests = self.cooldowns.all(now);
         let mut rests: Vec<(Place, Rest)> =
             rests.map(|(place, rest)| (place.clone(), rest.clone())).collect();
@@ -99,6 +110,7 @@ impl Pool {
             minute_limit: account.minute_limit(&self.options.limits),
             used_minute: account.minute.used(now),
             rest: self.account_rest(account, now),
+            models: Vec::new(),
             record,
         }
     }

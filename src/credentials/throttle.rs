@@ -7,8 +7,10 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-/// Wrong credentials that an address may offer before it has to wait.
-const FREE_TRIES: u32 = 5;
+/// Wrong credentials that an address may offer at the admin plane before it has to wait.
+pub const OPERATORS_TRIES: u32 = 5;
+/// The same at the data plane, where many programs may share an address.
+pub const CLIENTS_TRIES: u32 = 60;
 /// The same while everybody together guesses too much.
 const FREE_TRIES_UNDER_ATTACK: u32 = 1;
 /// Wrong credentials of all addresses in [`WINDOW`] that count as an attack.
@@ -23,8 +25,9 @@ const FORGOTTEN: Duration = Duration::from_secs(3600);
 const MOST: usize = 10_000;
 
 /// Wrong credentials by address.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Throttle {
+    free_tries: u32,
     addresses: HashMap<IpAddr, Count>,
     window_began: Duration,
     in_window: u32,
@@ -41,6 +44,18 @@ struct Count {
 }
 
 impl Throttle {
+    /// With so many free tries for each address.
+    pub fn new(free_tries: u32) -> Throttle {
+        Throttle {
+            free_tries,
+            addresses: HashMap::new(),
+            window_began: Duration::ZERO,
+            in_window: 0,
+            refused: 0,
+            hour: (Duration::ZERO, 0, 0),
+        }
+    }
+
     /// How long `address` must wait before its next try; zero: it may try. `now` is monotonic.
     pub fn wait(&mut self, address: IpAddr, now: Duration) -> Duration {
         let wait = self
@@ -61,7 +76,7 @@ impl Throttle {
             (self.window_began, self.in_window) = (now, 0);
         }
         self.in_window = self.in_window.saturating_add(1);
-        let free = if self.in_window > ATTACK { FREE_TRIES_UNDER_ATTACK } else { FREE_TRIES };
+        let free = if self.in_window > ATTACK { FREE_TRIES_UNDER_ATTACK } else { self.free_tries };
         self.make_room(now);
         let count = self.addresses.entry(network(address)).or_insert(Count {
             strikes: 0,
@@ -141,9 +156,9 @@ mod tests {
 
     #[test]
     fn an_address_waits_longer_each_time_and_others_do_not() {
-        let (mut throttle, guesser) = (Throttle::default(), address("192.0.2.1"));
+        let (mut throttle, guesser) = (Throttle::new(OPERATORS_TRIES), address("192.0.2.1"));
         let mut now = Duration::from_secs(100);
-        for _ in 0..FREE_TRIES {
+        for _ in 0..OPERATORS_TRIES {
             assert_eq!(throttle.wait(guesser, now), Duration::ZERO);
             throttle.wrong(guesser, false, now);
         }
@@ -160,7 +175,7 @@ mod tests {
 
     #[test]
     fn an_old_password_offered_again_and_again_waits_little() {
-        let (mut throttle, script) = (Throttle::default(), address("192.0.2.1"));
+        let (mut throttle, script) = (Throttle::new(OPERATORS_TRIES), address("192.0.2.1"));
         for turn in 0..100 {
             let now = SECOND * 10 * turn;
             assert_eq!(throttle.wait(script, now), Duration::ZERO, "{turn}");
@@ -171,7 +186,7 @@ mod tests {
 
     #[test]
     fn many_addresses_get_few_tries_but_never_none() {
-        let mut throttle = Throttle::default();
+        let mut throttle = Throttle::new(OPERATORS_TRIES);
         let now = Duration::from_secs(100);
         for number in 0..2 * ATTACK {
             let from = IpAddr::from(number.to_be_bytes());
@@ -186,8 +201,8 @@ mod tests {
 
     #[test]
     fn a_network_counts_as_one_and_memory_is_bounded() {
-        let mut throttle = Throttle::default();
-        for _ in 0..FREE_TRIES {
+        let mut throttle = Throttle::new(OPERATORS_TRIES);
+        for _ in 0..OPERATORS_TRIES {
             throttle.wrong(address("2001:db8::1"), false, SECOND);
         }
         assert!(!throttle.wait(address("2001:db8::2"), SECOND).is_zero());
