@@ -71,6 +71,8 @@ pub struct App {
     /// Heard as long as the program runs.
     _news: News,
     new_password: Option<NewPassword>,
+    drain_delay: Duration,
+    shutdown_timeout: Duration,
 }
 
 impl App {
@@ -198,6 +200,8 @@ impl App {
             instances,
             _news: news,
             new_password,
+            drain_delay: settings.server.drain_delay,
+            shutdown_timeout: settings.server.shutdown_timeout,
         })
     }
 
@@ -225,7 +229,7 @@ impl App {
     ///
     /// # Errors
     /// When a part of the program died, so that going on would be dishonest.
-    pub async fn run(self, stop: Stop, shutdown_timeout: Duration) -> Result<(), StartError> {
+    pub async fn run(self, stop: Stop) -> Result<(), StartError> {
         let data = self.data_server.handle();
         let admin = self.admin_server.handle();
         let serving = actix_web::rt::spawn(self.data_server);
@@ -234,7 +238,11 @@ impl App {
         self.shared.gate.drain();
         self.instances.drain();
         log::info!("stopping: {} requests are being served", self.shared.gate.inside());
-        stop::drain(&stop, &self.shared, serving, data, shutdown_timeout).await;
+        let noticing = self.drain_delay.min(self.shutdown_timeout / 2);
+        if ended.is_ok() {
+            stop::be_noticed(&stop, noticing).await;
+        }
+        stop::drain(&stop, &self.shared, serving, data, self.shutdown_timeout - noticing).await;
         let counts = async {
             self.shared.tokens.shut_down().await;
             self.shared.pool.shut_down().await;

@@ -82,6 +82,15 @@ pub(super) async fn wait(stop: &Stop, shared: &Shared) -> Result<(), StartError>
     }
 }
 
+/// Goes on as usual, not ready any more, for `time`, so that load balancers see it before connections are
+/// refused; asked again, no longer.
+pub(super) async fn be_noticed(stop: &Stop, time: Duration) {
+    tokio::select! {
+        () = sleep(time) => {}
+        () = stop.again() => {}
+    }
+}
+
 /// Takes no new connections and lets open requests come to their end; [`LAST_WORDS`] before `time` is
 /// over, or when asked again, those that are left are ended with an error. At the end none is left.
 pub(super) async fn drain(

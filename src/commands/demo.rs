@@ -26,6 +26,7 @@ pub fn run(mut sources: Sources, traffic: Option<u32>) -> Result<(), CommandErro
     preset("DATABASE_URL", database);
     preset("ACCESS_PASSWORD", PASSWORD.to_owned());
     preset("SERVER_HOST", "127.0.0.1".to_owned());
+    preset("SERVER_DRAIN_DELAY", "0".to_owned());
     match traffic {
         Some(_) => preset("PROXY_FREE_MINUTE_LIMIT", stage::MINUTE_LIMIT.to_string()),
         None => preset("OPENROUTER_API_KEY", KEYS.to_owned()),
@@ -53,7 +54,7 @@ pub fn run(mut sources: Sources, traffic: Option<u32>) -> Result<(), CommandErro
             traffic::start(app.data_address(), per_second, Cast { tokens, models })?;
         }
         stop.on_signals();
-        app.run(stop, settings.server.shutdown_timeout).await
+        app.run(stop).await
     });
     Ok(result?)
 }

@@ -24,7 +24,7 @@ pub fn run(settings: &Settings) -> Result<(), CommandError> {
         stop.on_signals();
         let summary = summary(&app, settings);
         actix_web::rt::spawn(summary);
-        app.run(stop, settings.server.shutdown_timeout).await
+        app.run(stop).await
     });
     if result.is_ok() {
         // Dropping the system waits for its threads, and a database that fell silent holds them for ever.

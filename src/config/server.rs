@@ -70,11 +70,18 @@ const PUBLIC_ORIGIN: Row = Row::unset(
     "Origin under which clients reach the data plane, as the dashboard shows and uses it.",
 );
 
+const DRAIN_DELAY: Row = Row::new(
+    "server.drain_delay",
+    Kind::Seconds { min: 0.0, max: 300.0 },
+    "1",
+    "How long it still serves as usual after SIGTERM or SIGINT while `GET /ready` says 503, so that load balancers see it, in seconds.",
+);
+
 const SHUTDOWN_TIMEOUT: Row = Row::new(
     "server.shutdown_timeout",
     Kind::Seconds { min: 0.0, max: 3600.0 },
     "60",
-    "How long running requests may take to end after SIGTERM or SIGINT, in seconds.",
+    "How long running requests may take to end after SIGTERM or SIGINT, the drain delay included, in seconds.",
 );
 
 const MAX_BODY_BYTES: Row = Row::new(
@@ -107,6 +114,7 @@ pub(super) const ROWS: &[Row] = &[
     CERT_PATH,
     KEY_PATH,
     PUBLIC_ORIGIN,
+    DRAIN_DELAY,
     SHUTDOWN_TIMEOUT,
     MAX_BODY_BYTES,
     MAX_IN_FLIGHT,
@@ -126,6 +134,8 @@ pub struct Server {
     pub tls: Option<Tls>,
     /// The origin under which clients reach it, if it is not the address itself.
     pub public_origin: Option<PublicOrigin>,
+    /// How long it serves as usual once the process was told to stop, not ready any more.
+    pub drain_delay: Duration,
     /// How long running requests may take to end once the process was told to stop.
     pub shutdown_timeout: Duration,
     /// The largest request body, in bytes.
@@ -174,6 +184,7 @@ impl Server {
             workers: reader.optional(&WORKERS).unwrap_or_else(cores),
             tls: Tls::read(reader),
             public_origin: reader.optional(&PUBLIC_ORIGIN),
+            drain_delay: reader.get(&DRAIN_DELAY),
             shutdown_timeout: reader.get(&SHUTDOWN_TIMEOUT),
             max_body_bytes: bytes(reader, &MAX_BODY_BYTES),
             max_in_flight: reader.get(&MAX_IN_FLIGHT),

@@ -56,7 +56,7 @@ pub struct Served {
 /// Why an errand came to nothing.
 pub enum Failure {
     /// The body as we shaped it does not fit; shaped anew it may. If not, this is what the client is told.
-    Unfit(Unfit, ApiError),
+    Unfit(Unfit, Box<ApiError>),
     /// The model is at fault: another may answer.
     Model(ApiError),
     /// Nothing helps.
@@ -220,7 +220,8 @@ impl Search {
         record.setback(verdict.cause, Some(refusal.status));
         if let Some(unfit) = unfit(&refusal, &verdict, errand) {
             lease.settle(Ending::Abandoned);
-            return Err(Failure::Unfit(unfit, refused(refusal, &verdict, plane.clock.now())));
+            let told = Box::new(refused(refusal, &verdict, plane.clock.now()));
+            return Err(Failure::Unfit(unfit, told));
         }
         log::debug!("an attempt for {} was refused: {}", errand.model, verdict.cause);
         if matches!(verdict.next, Next::OtherAccount | Next::OtherAccountOnce) {

@@ -232,7 +232,7 @@ impl Wish {
                     log::debug!("{model} cannot answer, the next one is tried");
                 }
                 Err(Failure::Model(error) | Failure::Final(error)) => return Err(error),
-                Err(Failure::Unfit(_, error)) => return Err(error),
+                Err(Failure::Unfit(_, error)) => return Err(*error),
             }
         }
         Err(ApiError::new(502, Kind::Upstream, "no_answer", "no model could answer"))
@@ -309,7 +309,7 @@ impl Wish {
                         }
                         Unfit::Providers => wanted.map_providers = false,
                     }
-                    unfit = Some((shaped.body, error));
+                    unfit = Some((shaped.body, *error));
                 }
                 other => return other,
             }

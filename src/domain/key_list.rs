@@ -41,11 +41,8 @@ fn of_line(line: &str, key_fault: impl Fn(&str) -> Option<String>) -> Result<Lis
     let mut cells = line.splitn(3, ',').map(str::trim);
     let key = cells.next().unwrap_or_default();
     let label = cells.next().unwrap_or_default();
-    let limit = match cells.next().filter(|cell| !cell.is_empty()) {
-        None => None,
-        // What is no number at all is no limit either.
-        Some(cell) => Some(cell.parse().unwrap_or(0)),
-    };
+    // What is no number at all is no limit either.
+    let limit = cells.next().filter(|cell| !cell.is_empty()).map(|cell| cell.parse().unwrap_or(0));
     listed(key, label, limit, true, key_fault)
 }
 

@@ -115,6 +115,24 @@ fn two_hundred_open_streams_end_whole() {
 }
 
 #[test]
+fn load_balancers_see_it_before_connections_are_refused() {
+    let (_simulator, program) = program("30");
+    let program = program.set("SERVER_DRAIN_DELAY", "2");
+    let mut server = program.start(&[]);
+    let address = server.address("clients connect to");
+    server.line("5 keys (5 usable)");
+    let ready = || Wire::open(address).ask(&Call::bare("GET", "/ready")).status;
+    crate::support::wait_until("it to be ready", || ready() == 200);
+    server.signal("TERM");
+    crate::support::wait_until("the word that it ends", || ready() == 503);
+    // Who has not heard yet is served all the same.
+    let answer = Wire::open(address).ask(&Call::post(CHAT, chat("late", true).to_string()));
+    assert!(answer.status == 200 && answer.whole, "{answer}");
+    crate::support::wait_until("refused connections", || TcpStream::connect(address).is_err());
+    assert_eq!(server.ended(), 0, "{:#?}", server.seen);
+}
+
+#[test]
 fn what_outlasts_the_deadline_is_ended_two_seconds_before_it() {
     let (_simulator, program) = program("6");
     let mut server = program.start(&[]);

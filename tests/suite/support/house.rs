@@ -132,6 +132,7 @@ pub fn spawn(options: Options) -> House {
         ("SERVER_PORT", "0"),
         ("SERVER_WORKERS", "1"),
         ("SERVER_SHUTDOWN_TIMEOUT", "5"),
+        ("SERVER_DRAIN_DELAY", "0"),
         ("ADMIN_PORT", "0"),
         ("ADMIN_PASSWORD", "admin-password"),
         ("ACCESS_PASSWORD", PASSWORD),
@@ -181,7 +182,7 @@ impl House {
             let ended = system.block_on(async {
                 let app = App::build_with(&settings, clock, deadlines)?;
                 let _ = tell.send((app.data_address(), app.admin_address(), app.shared()));
-                app.run(stopping, settings.server.shutdown_timeout).await
+                app.run(stopping).await
             });
             // The actors' threads end with the system.
             actix_web::rt::System::current().stop();
