@@ -185,12 +185,12 @@ pub fn start_up(upstream: SocketAddr) -> (Duration, u64) {
     (ready, proxy.resident())
 }
 
-/// How glibc's allocator is told to keep and to give back, as in the README; other values of the bench's
-/// own environment go before, so that they can be tried.
+/// How glibc's allocator is told to keep and to give back, as in the README; other values can be tried with
+/// variables of these names behind `PROXY_`.
 fn allocator() -> impl Iterator<Item = (&'static str, String)> {
-    [("MALLOC_ARENA_MAX", "1"), ("MALLOC_MMAP_THRESHOLD_", "131072"), ("MALLOC_TRIM_THRESHOLD_", "131072")]
+    [("MALLOC_ARENA_MAX", "4"), ("MALLOC_MMAP_THRESHOLD_", "2097152"), ("MALLOC_TRIM_THRESHOLD_", "8388608")]
         .into_iter()
-        .map(|(name, value)| (name, std::env::var(name).unwrap_or_else(|_| value.to_owned())))
+        .map(|(name, value)| (name, std::env::var(format!("PROXY_{name}")).unwrap_or_else(|_| value.to_owned())))
 }
 
 fn wait_for(address: SocketAddr) {

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 /// How the README has glibc's allocator told to give back what is free: by itself it keeps some for later.
 const ALLOCATOR: [(&str, &str); 3] =
-    [("MALLOC_ARENA_MAX", "1"), ("MALLOC_MMAP_THRESHOLD_", "131072"), ("MALLOC_TRIM_THRESHOLD_", "131072")];
+    [("MALLOC_ARENA_MAX", "4"), ("MALLOC_MMAP_THRESHOLD_", "2097152"), ("MALLOC_TRIM_THRESHOLD_", "8388608")];
 
 /// The program in a process of its own, whose memory can be looked at, with its simulator.
 struct Outside {
