@@ -19,6 +19,7 @@ pub mod domain;
 pub mod keypool;
 pub mod ledger;
 pub mod listener;
+mod mail;
 pub mod metrics;
 pub mod replicas;
 pub mod shape;

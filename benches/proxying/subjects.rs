@@ -190,7 +190,9 @@ pub fn start_up(upstream: SocketAddr) -> (Duration, u64) {
 fn allocator() -> impl Iterator<Item = (&'static str, String)> {
     [("MALLOC_ARENA_MAX", "4"), ("MALLOC_MMAP_THRESHOLD_", "2097152"), ("MALLOC_TRIM_THRESHOLD_", "8388608")]
         .into_iter()
-        .map(|(name, value)| (name, std::env::var(format!("PROXY_{name}")).unwrap_or_else(|_| value.to_owned())))
+        .map(|(name, value)| {
+            (name, std::env::var(format!("PROXY_{name}")).unwrap_or_else(|_| value.to_owned()))
+        })
 }
 
 fn wait_for(address: SocketAddr) {

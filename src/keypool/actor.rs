@@ -6,12 +6,12 @@ use super::lease::Lease;
 use super::lending::Lending;
 use super::line::{Line, Served, Waiter};
 use super::looks::Looks;
-use super::mail::{Order, Orders};
 use super::pool::{Ask, Ending, Lesson, NoKey, Pool, PoolOptions, PoolView};
 use crate::domain::cooldown::Place;
 use crate::domain::ids::KeyId;
 use crate::domain::published::Published;
 use crate::domain::time::{Clock, Timestamp};
+use crate::mail::Batch;
 use crate::metrics::Metrics;
 use crate::upstream::account::{KeyCheckFault, KeyInfo};
 use actix::prelude::*;
@@ -46,6 +46,24 @@ pub struct KeyPool {
     view: Published<PoolView>,
     viewed_at: Timestamp,
     pub(super) changed: bool,
+}
+
+/// What attempts have for the pool; it comes in batches.
+pub enum Order {
+    /// Somebody asks for a key.
+    Lease(Ask, Reply),
+    /// The answer of this lease's attempt has begun.
+    Began(u64),
+    /// This lease ends.
+    Settle(u64, Ending),
+}
+
+impl Order {
+    /// Whether it changes which keys others are given: then it must be there before its client hears, and
+    /// perhaps asks again.
+    pub fn is_urgent(&self) -> bool {
+        !matches!(self, Order::Lease(..) | Order::Settle(_, Ending::Success))
+    }
 }
 
 /// Asks for the pool as it is.
@@ -203,10 +221,10 @@ impl Actor for KeyPool {
     }
 }
 
-impl Handler<Orders> for KeyPool {
+impl Handler<Batch<Order>> for KeyPool {
     type Result = ();
 
-    fn handle(&mut self, Orders(orders): Orders, context: &mut Context<KeyPool>) {
+    fn handle(&mut self, Batch(orders): Batch<Order>, context: &mut Context<KeyPool>) {
         for order in orders {
             match order {
                 Order::Lease(ask, reply) => self.lease(ask, reply, context),

@@ -1,11 +1,10 @@
 //! What the rest of the program holds of the KeyPool: methods instead of messages.
 
-use super::actor::{CheckKey, Clear, Edited, KeyPool, Look, Shutdown, Steer};
+use super::actor::{CheckKey, Clear, Edited, KeyPool, Look, Order, Shutdown, Steer};
 use super::books::Books;
 use super::lease::Lease;
 use super::lending::{self, Lending};
 use super::looks::Looks;
-use super::mail::{self, Order};
 use super::pool::{Ask, NoKey, Pool, PoolOptions, PoolView};
 use crate::domain::cooldown::Place;
 use crate::domain::ids::KeyId;
@@ -13,6 +12,7 @@ use crate::domain::published::Published;
 use crate::domain::replicas::Replicas;
 use crate::domain::secret::Digest;
 use crate::domain::time::Clock;
+use crate::mail::post;
 use crate::metrics::Metrics;
 use crate::store::{Store, StoreError};
 use crate::upstream::account::{KeyCheckFault, KeyInfo};
@@ -77,7 +77,7 @@ impl KeyPoolHandle {
     /// Why there is none.
     pub async fn lease(&self, ask: Ask) -> Result<Lease, NoKey> {
         let (reply, answer) = oneshot::channel();
-        mail::post(&self.address, Order::Lease(ask, reply));
+        post(&self.address, Order::Lease(ask, reply), false);
         // A dropped reply means that the actor has died: the process is about to end.
         let lease = answer.await.unwrap_or(Err(NoKey::NoneConfigured))?;
         Ok(lease.taken())

@@ -1,10 +1,10 @@
 //! The right of one attempt to use one key. Whatever becomes of it, the pool gets it back.
 
-use super::actor::KeyPool;
-use super::mail::{self, Order};
+use super::actor::{KeyPool, Order};
 use super::pool::{Ending, Grant};
 use crate::domain::ids::{AccountId, KeyId};
 use crate::domain::secret::Secret;
+use crate::mail::post;
 use actix::Addr;
 
 /// A lease. Dropped before it was taken over it is given back unused; dropped later it settles itself
@@ -50,14 +50,19 @@ impl Lease {
     /// without waiting for the end of the answer.
     pub fn began(&mut self) {
         if std::mem::take(&mut self.probes) {
-            mail::post(&self.address, Order::Began(self.number));
+            self.tell(Order::Began(self.number));
         }
+    }
+
+    fn tell(&self, order: Order) {
+        let is_urgent = order.is_urgent();
+        post(&self.address, order, is_urgent);
     }
 
     /// Gives the key back and says how the attempt ended.
     pub fn settle(mut self, ending: Ending) {
         self.settled = true;
-        mail::post(&self.address, Order::Settle(self.number, ending));
+        self.tell(Order::Settle(self.number, ending));
     }
 }
 
@@ -65,7 +70,7 @@ impl Drop for Lease {
     fn drop(&mut self) {
         if !self.settled {
             let ending = if self.taken { Ending::Abandoned } else { Ending::NeverSent };
-            mail::post(&self.address, Order::Settle(self.number, ending));
+            self.tell(Order::Settle(self.number, ending));
         }
     }
 }

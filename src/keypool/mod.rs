@@ -12,7 +12,6 @@ mod lease;
 mod lending;
 mod line;
 mod looks;
-mod mail;
 pub mod pool;
 mod quota;
 mod sessions;

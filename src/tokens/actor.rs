@@ -10,6 +10,7 @@ use crate::domain::published::Published;
 use crate::domain::replicas::Replicas;
 use crate::domain::time::{Clock, Day};
 use crate::domain::token::TokenUse;
+use crate::mail::Batch;
 use crate::store::{Store, StoreError, StoredToken};
 use actix::prelude::*;
 use std::sync::Arc;
@@ -36,9 +37,7 @@ pub struct TokenBook {
     reloading: bool,
 }
 
-/// Takes one request of a token.
-#[derive(Message)]
-#[rtype(result = "()")]
+/// Takes one request of a token; it comes in batches.
 pub struct Reserve {
     pub token: Arc<Token>,
     pub reply: oneshot::Sender<Result<Taken, Exhausted>>,
@@ -206,11 +205,11 @@ impl Actor for TokenBook {
     }
 }
 
-impl Handler<Reserve> for TokenBook {
+impl Handler<Batch<Reserve>> for TokenBook {
     type Result = ();
 
-    fn handle(&mut self, asked: Reserve, context: &mut Context<TokenBook>) {
-        self.come(asked, context);
+    fn handle(&mut self, Batch(asked): Batch<Reserve>, context: &mut Context<TokenBook>) {
+        asked.into_iter().for_each(|asked| self.come(asked, context));
     }
 }
 

@@ -9,6 +9,7 @@ use crate::domain::replicas::Replicas;
 use crate::domain::secret::Digest;
 use crate::domain::time::Clock;
 use crate::domain::token::{TokenEdit, TokenFault, TokenRecord, TokenState, TokenTerms};
+use crate::mail::post;
 use crate::shape::allowed::Allowed;
 use crate::store::{Store, StoreError, StoredToken, TokenText};
 use actix::{Actor, Addr, Arbiter};
@@ -132,7 +133,7 @@ impl TokensHandle {
     /// Which limit is reached, and how long to wait.
     pub async fn reserve(&self, token: &Arc<Token>) -> Result<Reservation, Exhausted> {
         let (reply, answer) = oneshot::channel();
-        self.address.do_send(Reserve { token: Arc::clone(token), reply });
+        post(&self.address, Reserve { token: Arc::clone(token), reply }, false);
         // A dropped reply means that the actor has died: the process is about to end.
         let taken = answer.await.ok().transpose()?;
         Ok(Reservation { taken, address: self.address.clone() })

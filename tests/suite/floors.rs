@@ -9,7 +9,7 @@ use crate::scan::{self, Source};
 const WORDS: &[&str] = &["domain"];
 const TOOLS: &[&str] = &["config", "domain", "metrics", "shape", "store", "upstream"];
 /// And for those who count requests against limits that processes share.
-const COUNTERS: &[&str] = &["allowance", "config", "domain", "metrics", "shape", "store", "upstream"];
+const COUNTERS: &[&str] = &["allowance", "config", "domain", "mail", "metrics", "shape", "store", "upstream"];
 /// The planes never name the store: no client waits for the database.
 const PLANES: &[&str] = &[
     "catalog",
@@ -30,6 +30,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("simulator", WORDS),
     ("allowance", WORDS),
     ("config", WORDS),
+    ("mail", &[]),
     ("listener", WORDS),
     ("shape", WORDS),
     ("store", WORDS),
