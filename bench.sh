@@ -5,8 +5,9 @@
 #   ./bench.sh --quick   a short one, and the instructions of the hot path against benches/instructions.txt
 #   ./bench.sh --keep    counts these instructions anew and writes them there
 #   ./bench.sh NAME      only the rows whose names contain NAME
+#   ./bench.sh --soak [MINUTES]   half load for half an hour, or so many minutes: memory, and cost by stored rows
 #
-# Installs nginx and valgrind by apt-get where they are missing (as root or through sudo). Fails on wrong
+# Installs nginx, valgrind and postgresql by apt-get where they are missing (as root or through sudo). Fails on wrong
 # answers and on 5 % more instructions, never on time. docs/BENCHMARKS.md says what the figures mean.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -17,6 +18,7 @@ install_packages() {
   local packages=() root=()
   have nginx || packages+=(nginx-light)
   have valgrind || packages+=(valgrind)
+  [ -z "${1:-}" ] || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || packages+=(postgresql)
   [ "${#packages[@]}" -gt 0 ] || return 0
   echo "installing: ${packages[*]}"
   [ "$(id -u)" -eq 0 ] || root=(sudo -n)
@@ -37,9 +39,12 @@ case ${1:-} in
     install_packages
     cargo bench --locked --bench hot_path -- --instructions --keep
     ;;
-  *)
-    install_packages
-    cargo bench --locked --bench hot_path
+  --soak)
     cargo bench --locked --bench proxying -- "$@"
+    ;;
+  *)
+    install_packages with-postgres
+    cargo bench --locked --bench hot_path
+    tests/postgres.sh cargo bench --locked --bench proxying -- "$@"
     ;;
 esac

@@ -22,6 +22,8 @@ pub struct Cell {
     pub counted: bool,
     /// Whether the upstream is asked without anybody in between, too.
     pub direct: bool,
+    /// How long a client waits before it asks again.
+    pub pause: Duration,
     /// How the proxy is set up.
     pub house: House,
 }
@@ -36,6 +38,7 @@ impl Cell {
             chunks: 0,
             counted: false,
             direct: false,
+            pause: Duration::ZERO,
             house: House::default(),
         }
     }
@@ -55,16 +58,24 @@ impl Cell {
             r#"{{"model":"{MODEL}",{limit}"stream":{},"messages":[{{"role":"user","content":"{prompt}"}}]}}"#,
             self.chunks > 0
         );
-        Plan { clients: self.clients, turn, body: body.into_bytes(), chunks: self.chunks }
+        Plan { clients: self.clients, turn, pause: self.pause, body: body.into_bytes(), chunks: self.chunks }
     }
 }
 
-/// All of them.
+/// Small requests at half of what a machine of two cores takes, for as long as it pleases.
+pub fn soak() -> Cell {
+    Cell { pause: Duration::from_millis(9), ..Cell::plain("soak", 64) }
+}
+
+/// All of them; those on Postgres only where there is a server.
 pub fn all(slow_streams: usize) -> Vec<Cell> {
     let with = |name, keys, tokens| {
-        let house = House { keys, tokens };
+        let house = House { keys, tokens, ..House::default() };
         Cell { house, ..Cell::plain(name, 64) }
     };
+    let house = House { postgres: true, ..House::default() };
+    let on_postgres = std::env::var_os("TEST_POSTGRES_URL")
+        .map(|_| Cell { house, ..Cell::plain("plain, 64, on Postgres", 64) });
     let long = |name, prompt| Cell { prompt, ..Cell::plain(name, 16) };
     vec![
         Cell { direct: true, ..Cell::plain("plain, 1 at a time", 1) },
@@ -82,4 +93,7 @@ pub fn all(slow_streams: usize) -> Vec<Cell> {
         with("plain, 64, 10 tokens", 1, 10),
         with("plain, 64, 1000 tokens", 1, 1000),
     ]
+    .into_iter()
+    .chain(on_postgres)
+    .collect()
 }

@@ -21,6 +21,8 @@ pub struct Plan {
     pub clients: usize,
     /// Every client asks until then; at least once.
     pub turn: Duration,
+    /// How long a client waits before it asks again.
+    pub pause: Duration,
     /// The body of the request; its eight `#` become a number that is never the same.
     pub body: Vec<u8>,
     /// Chunks that an answer must have; 0: it is plain.
@@ -117,16 +119,19 @@ async fn client(
         }
         let asked = Instant::now();
         let answer = timeout(PATIENCE, ask(&mut connection, address, &request, plan.chunks, &told)).await;
-        let mut told = told.borrow_mut();
         if matches!(answer, Ok(Some(()))) {
+            let mut told = told.borrow_mut();
             told.answers += 1;
             told.requests.push(u64::try_from(asked.elapsed().as_nanos()).unwrap_or(u64::MAX));
         } else {
-            told.errors += 1;
+            told.borrow_mut().errors += 1;
             connection = None;
         }
         if began.elapsed() >= plan.turn {
             return;
+        }
+        if !plan.pause.is_zero() {
+            tokio::time::sleep(plan.pause).await;
         }
     }
 }

@@ -30,6 +30,10 @@ fn main() {
     } else {
         Size { rounds: 3, turn: Duration::from_secs(1), slow_streams: 1000 }
     };
+    if let Some(at) = arguments.iter().position(|word| word == "--soak") {
+        let minutes = arguments.get(at + 1).and_then(|minutes| minutes.parse().ok());
+        return soak(minutes.unwrap_or(30));
+    }
     let only = arguments.iter().find(|word| !word.starts_with("--"));
     let upstream = upstream::start();
     let nginx = Nginx::start(upstream);
@@ -79,4 +83,33 @@ fn measure(
         let told = load::run_watched(proxy.address, &proxy.credential, &plan, || proxy.resident());
         report.proxy(cell, told, proxy.cpu().saturating_sub(before.0), before.1);
     }
+}
+
+/// Half load for so many minutes: whether memory, and what a request costs, stay as they are while the
+/// stored rows become millions.
+fn soak(minutes: u32) {
+    let upstream = upstream::start();
+    let proxy = Proxy::start(upstream, &subjects::House::default());
+    let plan = cells::soak().plan(Duration::from_secs(60));
+    println!(
+        "| minute | rows | database, MB | requests a second | CPU, ms for 1,000 | p99, ms | resident, MB |"
+    );
+    println!("| --- | --- | --- | --- | --- | --- | --- |");
+    let (mut rows, mut errors) = (0, 0);
+    for minute in 1..=minutes {
+        let before = proxy.cpu();
+        let told = load::run(proxy.address, &proxy.credential, &plan);
+        let cpu = proxy.cpu().saturating_sub(before);
+        rows += told.answers;
+        errors += told.errors;
+        println!(
+            "| {minute} | {rows} | {:.0} | {:.0} | {:.1} | {:.1} | {:.1} |",
+            proxy.stored() as f64 / 1e6,
+            told.answers as f64 / told.took.as_secs_f64(),
+            cpu.as_secs_f64() * 1e6 / told.answers as f64,
+            load::Told::at(&told.requests, 0.99) / 1e3,
+            proxy.resident() as f64 / 1e6,
+        );
+    }
+    assert!(errors == 0, "{errors} answers were wrong");
 }

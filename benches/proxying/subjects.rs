@@ -1,5 +1,10 @@
 //! What is measured: nginx and this proxy, each in a process of its own.
 
+#[path = "../../tests/suite/support/postgres.rs"]
+#[allow(dead_code, reason = "tests need more of it")]
+mod postgres;
+
+use postgres::Database;
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -91,11 +96,13 @@ pub struct House {
     pub keys: usize,
     /// Client tokens; 0: clients use the password.
     pub tokens: usize,
+    /// Whether it stores on Postgres, rather than in SQLite.
+    pub postgres: bool,
 }
 
 impl Default for House {
     fn default() -> House {
-        House { keys: 1, tokens: 0 }
+        House { keys: 1, tokens: 0, postgres: false }
     }
 }
 
@@ -106,7 +113,8 @@ pub struct Proxy {
     /// What they show.
     pub credential: String,
     child: Child,
-    _folder: TempDir,
+    folder: TempDir,
+    _database: Option<Database>,
 }
 
 impl Proxy {
@@ -115,6 +123,8 @@ impl Proxy {
         let folder = tempfile::tempdir().expect("a folder");
         let keys: Vec<String> = (0..house.keys).map(|key| format!("sk-or-v1-bench-{key:040}")).collect();
         let (port, admin) = (free_port(), free_port());
+        let database = house.postgres.then(|| Database::create().expect("TEST_POSTGRES_URL names a server"));
+        let url = database.iter().map(|database| ("DATABASE_URL", database.url()));
         let mut child = Command::new(env!("CARGO_BIN_EXE_openrouter-proxy"))
             .arg("serve")
             .current_dir(folder.path())
@@ -133,6 +143,7 @@ impl Proxy {
                 ("LOG_LEVEL", "warn".to_owned()),
             ])
             .envs(allocator())
+            .envs(url)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -141,7 +152,8 @@ impl Proxy {
         lines.find(|line| line.as_ref().is_ok_and(|line| line.contains("clients connect to")));
         std::thread::spawn(move || lines.for_each(drop));
         let address = SocketAddr::from(([127, 0, 0, 1], port));
-        let mut proxy = Proxy { address, credential: PASSWORD.to_owned(), child, _folder: folder };
+        let credential = PASSWORD.to_owned();
+        let mut proxy = Proxy { address, credential, child, folder, _database: database };
         proxy.wait_until_ready();
         let admin = SocketAddr::from(([127, 0, 0, 1], admin));
         for number in 0..house.tokens {
@@ -167,6 +179,13 @@ impl Proxy {
     pub fn resident(&self) -> u64 {
         resident_of(self.child.id())
     }
+
+    /// Bytes of its SQLite database.
+    pub fn stored(&self) -> u64 {
+        let files = std::fs::read_dir(self.folder.path()).expect("its folder").flatten();
+        let databases = files.filter(|file| file.file_name().to_string_lossy().contains(".db"));
+        databases.filter_map(|file| Some(file.metadata().ok()?.len())).sum()
+    }
 }
 
 impl Drop for Proxy {
@@ -179,7 +198,7 @@ impl Drop for Proxy {
 /// How long it takes from the start to ready with 200 keys, and the memory it has a while later.
 pub fn start_up(upstream: SocketAddr) -> (Duration, u64) {
     let began = Instant::now();
-    let proxy = Proxy::start(upstream, &House { keys: 200, tokens: 0 });
+    let proxy = Proxy::start(upstream, &House { keys: 200, ..House::default() });
     let ready = began.elapsed();
     std::thread::sleep(Duration::from_secs(3));
     (ready, proxy.resident())

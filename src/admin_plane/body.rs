@@ -13,8 +13,10 @@ use tokio::time::timeout;
 
 /// The most bytes of a body.
 pub const LIMIT: usize = 64 * 1024;
-/// The most bytes of a body with many keys in it.
-pub const IMPORT_LIMIT: usize = 1024 * 1024;
+/// The most bytes of a text with many keys in it, and of the body that it comes in: JSON writes some
+/// characters with six.
+pub const IMPORT_TEXT: usize = 1024 * 1024;
+pub const IMPORT_LIMIT: usize = 6 * IMPORT_TEXT + 1024;
 /// How long a body may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -30,6 +32,10 @@ pub async fn read(
     if !kind.eq_ignore_ascii_case("application/json") {
         return Err(Problem::new(415, "send the body as `Content-Type: application/json`"));
     }
+    let declared = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    if declared.and_then(|length| length.parse::<u64>().ok()).is_some_and(|length| length > limit as u64) {
+        return Err(too_large(limit));
+    }
     let reading = timeout(PATIENCE, bytes(payload, limit)).await;
     let bytes = reading.map_err(|_| Problem::new(408, "the body took too long"))??;
     match serde_json::from_slice(&bytes) {
@@ -44,9 +50,13 @@ async fn bytes(mut payload: Payload, limit: usize) -> Result<BytesMut, Problem> 
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|_| Problem::new(400, "the body broke off"))?;
         if bytes.len() + chunk.len() > limit {
-            return Err(Problem::new(413, format!("the body may have at most {limit} bytes")));
+            return Err(too_large(limit));
         }
         bytes.extend_from_slice(&chunk);
     }
     Ok(bytes)
+}
+
+fn too_large(limit: usize) -> Problem {
+    Problem::new(413, format!("the body may have at most {limit} bytes"))
 }

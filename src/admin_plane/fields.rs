@@ -192,7 +192,7 @@ impl Kind {
                 json!({"type": "string", "minLength": 1, "format": "password", "writeOnly": true})
             }
             Kind::UpstreamKey => {
-                json!({"type": "string", "pattern": "^sk-or-[!-~]{1,500}$", "writeOnly": true})
+                json!({"type": "string", "pattern": "^sk-or-[A-Za-z0-9._-]{1,500}$", "writeOnly": true})
             }
             Kind::Whole { min, max } => json!({"type": "integer", "minimum": min, "maximum": max}),
             Kind::Seconds { min, max } => json!({"type": "number", "minimum": min, "maximum": max}),
@@ -223,10 +223,12 @@ fn is_model_pattern(text: &str) -> bool {
 
 /// Why `text` is no OpenRouter key.
 pub fn upstream_key_fault(text: &str) -> Option<String> {
-    let sound = text.len() <= 506 && text.bytes().all(|byte| byte.is_ascii_graphic());
+    let of_a_key = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    let sound = text.len() <= 506 && text.bytes().all(of_a_key);
     let begins = text.strip_prefix("sk-or-").is_some_and(|rest| !rest.is_empty());
-    (!sound || !begins)
-        .then(|| "must be an OpenRouter key: it begins with sk-or- and has no spaces".to_owned())
+    (!sound || !begins).then(|| {
+        "must be an OpenRouter key: it begins with sk-or- and has letters, digits and hyphens only".to_owned()
+    })
 }
 
 /// A whole number; JSON does not tell 50.0 from 50.

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 const IMPORT: &[Field] = &[Field::required(
     "text",
-    Kind::Lines { max: body::IMPORT_LIMIT },
+    Kind::Lines { max: body::IMPORT_TEXT },
     "One key a line: `key[,label[,daily limit]]`; empty lines and those after a `#` are passed over. Or an export with secrets, as it is.",
 )];
 const EXPORT: &[Field] = &[

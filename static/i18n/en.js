@@ -163,6 +163,7 @@ export default {
   "figure.prompt": "Prompt",
   "figure.completion": "Answer",
   "overview.yesterday": "{value} yesterday",
+  "overview.refused": "{n} more were refused by this proxy",
   "overview.noYesterday": "nothing to compare with",
   "overview.noKeys": "No keys yet: nothing can be served.",
   "chart.hours": "Requests by hour",

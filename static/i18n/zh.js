@@ -163,6 +163,7 @@ export default {
   "figure.prompt": "提示",
   "figure.completion": "回答",
   "overview.yesterday": "昨日 {value}",
+  "overview.refused": "另有 {n} 个请求被本代理拒绝",
   "overview.noYesterday": "暂无可比数据",
   "overview.noKeys": "还没有密钥，无法提供服务。",
   "chart.hours": "每小时请求",

@@ -71,9 +71,10 @@ function forecastWords({ quota, keys }) {
   return `${left} ${quota.used > 0 ? t("quota.enough", { time: end }) : t("quota.fresh", { time: end })}`;
 }
 
-function tile(name, now, before, tone) {
+function tile(name, now, before, tone, note) {
   return h("div", { class: "tile" }, h("dt", {}, name), h("dd", { class: tone ?? null }, now),
-    h("dd", { class: "before" }, before === undefined ? t("overview.noYesterday") : t("overview.yesterday", { value: before })));
+    h("dd", { class: "before" }, before === undefined ? t("overview.noYesterday") : t("overview.yesterday", { value: before })),
+    note && h("dd", { class: "before" }, note));
 }
 
 function tiles({ today, yesterday }) {
@@ -84,7 +85,7 @@ function tiles({ today, yesterday }) {
     tile(t("figure.requests"), count(today.requests), past((day) => count(day.requests))),
     tile(t("figure.tokens"), short(today.total_tokens), past((day) => short(day.total_tokens))),
     tile(t("figure.models"), count(today.models), past((day) => count(day.models))),
-    tile(t("figure.success"), percent(rate), past((day) => percent(day.success_rate)), tone),
+    tile(t("figure.success"), percent(rate), past((day) => percent(day.success_rate)), tone, today.refused > 0 && t("overview.refused", { n: count(today.refused) })),
     tile(t("figure.p50"), millis(today.first_content_p50), past((day) => millis(day.first_content_p50))),
     tile(t("figure.p95"), millis(today.first_content_p95), past((day) => millis(day.first_content_p95))));
 }

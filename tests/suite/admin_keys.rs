@@ -1,6 +1,6 @@
 //! `/api/keys`: keys come, change and go, masked; bad input is told field by field.
 
-use crate::support::{Answer, Call, House, Options, chat, good_keys, spawn, wait_until};
+use crate::support::{Answer, Call, House, Options, Wire, chat, good_keys, spawn, wait_until};
 use serde_json::{Value, json};
 
 fn get(house: &House, target: &str) -> Value {
@@ -117,8 +117,12 @@ fn many_keys_come_and_go_at_once() {
     );
     assert_eq!(imported["lines"][0]["line"], 3);
     assert!(!imported.to_string().contains("sk-or-v1"), "{imported}");
-    let huge = send(&house, "POST", "/api/keys/import", &json!({"text": "x".repeat(1_100_000)}));
-    assert_eq!(huge.status, 413);
+    let long = send(&house, "POST", "/api/keys/import", &json!({"text": "x".repeat(1_100_000)}));
+    assert_eq!(faults(&long), ["text"]);
+    // What is announced as too much is refused before it comes.
+    let mut wire = Wire::open(house.admin_address());
+    wire.write(Call::admin("POST", "/api/keys").json(&json!({})).head(99_999_999_999).as_bytes());
+    assert_eq!(wire.head().status, 413);
 
     let masked = house.operate(&Call::admin("GET", "/api/keys/export"));
     assert!(masked.header("content-disposition").is_some_and(|value| value.starts_with("attachment")));
