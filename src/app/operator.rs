@@ -43,10 +43,12 @@ pub(super) fn plane(
 ) -> Plane {
     let admin = &settings.admin;
     let hosts = Hosts::new(admin.host.clone(), admin.public_origin.clone());
+    let is_proxied = settings.server.trust_forwarded_for.unwrap_or(admin.public_origin.is_some());
     let Parts { password, store, pool, catalog, tokens, admin_uses, usage, metrics, .. } = parts;
     let Parts { instances, guesses_of_clients, clock, .. } = parts;
     let ledger = Ledger::new(store, metrics.clone(), clock.clone());
-    let door = Arc::new(Door::new(password, guesses_of_clients, hosts, ledger.clone(), clock.clone()));
+    let door =
+        Arc::new(Door::new(password, guesses_of_clients, hosts, is_proxied, ledger.clone(), clock.clone()));
     Door::keep(&door);
     Plane {
         door,

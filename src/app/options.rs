@@ -78,7 +78,8 @@ pub(super) fn access(settings: &Settings, admin: &AdminPassword, guesses: Guesse
     access.pass_through = chosen.pass_through;
     access.anonymous = chosen.anonymous;
     access.guesses = Some(guesses);
-    access.is_proxied = settings.server.public_origin.is_some();
+    let server = &settings.server;
+    access.is_proxied = server.trust_forwarded_for.unwrap_or(server.public_origin.is_some());
     access
 }
 

@@ -70,6 +70,13 @@ const PUBLIC_ORIGIN: Row = Row::unset(
     "Origin under which clients reach the data plane, as the dashboard shows and uses it.",
 );
 
+const TRUST_FORWARDED_FOR: Row = Row::unset(
+    "server.trust_forwarded_for",
+    Kind::Switch,
+    "true for a plane whose public_origin is set, else false",
+    "Whether the last X-Forwarded-For of a peer on this machine or a private network says who sends, where wrong credentials are counted.",
+);
+
 const DRAIN_DELAY: Row = Row::new(
     "server.drain_delay",
     Kind::Seconds { min: 0.0, max: 300.0 },
@@ -114,6 +121,7 @@ pub(super) const ROWS: &[Row] = &[
     CERT_PATH,
     KEY_PATH,
     PUBLIC_ORIGIN,
+    TRUST_FORWARDED_FOR,
     DRAIN_DELAY,
     SHUTDOWN_TIMEOUT,
     MAX_BODY_BYTES,
@@ -134,6 +142,8 @@ pub struct Server {
     pub tls: Option<Tls>,
     /// The origin under which clients reach it, if it is not the address itself.
     pub public_origin: Option<PublicOrigin>,
+    /// Whether a reverse proxy says who sends; `None`: where a public origin is set.
+    pub trust_forwarded_for: Option<bool>,
     /// How long it serves as usual once the process was told to stop, not ready any more.
     pub drain_delay: Duration,
     /// How long running requests may take to end once the process was told to stop.
@@ -184,6 +194,7 @@ impl Server {
             workers: reader.optional(&WORKERS).unwrap_or_else(cores),
             tls: Tls::read(reader),
             public_origin: reader.optional(&PUBLIC_ORIGIN),
+            trust_forwarded_for: reader.optional(&TRUST_FORWARDED_FOR),
             drain_delay: reader.get(&DRAIN_DELAY),
             shutdown_timeout: reader.get(&SHUTDOWN_TIMEOUT),
             max_body_bytes: bytes(reader, &MAX_BODY_BYTES),

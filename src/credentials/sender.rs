@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-/// The address that a request came from. With `is_proxied` (a public origin is configured), and a `peer`
+/// The address that a request came from. With `is_proxied`, and a `peer`
 /// on this machine or a private network, it is whom that reverse proxy names: the last entry of
 /// `X-Forwarded-For`, which the proxy itself wrote; what a client writes stands before it. Otherwise one
 /// guesser behind the proxy would have everybody wait.

@@ -13,7 +13,7 @@ use openrouter_proxy::simulator::{Options, Simulator};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// How the README has glibc's allocator told to give back what is free: by itself it keeps some for later.
+/// How the README has glibc's allocator told to keep little of what is free.
 const ALLOCATOR: [(&str, &str); 3] =
     [("MALLOC_ARENA_MAX", "4"), ("MALLOC_MMAP_THRESHOLD_", "2097152"), ("MALLOC_TRIM_THRESHOLD_", "8388608")];
 

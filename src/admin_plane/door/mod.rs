@@ -37,6 +37,7 @@ pub const LONGEST_CREDENTIAL: usize = 1024;
 pub struct Door {
     password: AdminPassword,
     hosts: Hosts,
+    is_proxied: bool,
     clock: Clock,
     ledger: Ledger,
     sessions: Mutex<Sessions>,
@@ -56,17 +57,18 @@ pub enum Pass {
 
 impl Door {
     /// A door that `password` opens, under the names of `hosts`; beside its own guesses it tells of
-    /// `guesses_of_clients`, those at the data plane.
+    /// `guesses_of_clients`, those at the data plane. With `is_proxied` a reverse proxy says who asks.
     pub fn new(
         password: AdminPassword,
         guesses_of_clients: Guesses,
         hosts: Hosts,
+        is_proxied: bool,
         ledger: Ledger,
         clock: Clock,
     ) -> Door {
         let (sessions, sharing) = (Mutex::default(), Sharing::default());
         let guesses = Guesses::of_operators(clock.clone());
-        Door { password, hosts, clock, ledger, sessions, sharing, guesses, guesses_of_clients }
+        Door { password, hosts, is_proxied, clock, ledger, sessions, sharing, guesses, guesses_of_clients }
     }
 
     /// The names of this plane.
@@ -210,7 +212,7 @@ impl Door {
     fn address(&self, request: &HttpRequest) -> IpAddr {
         let forwarded = request.headers().get_all(header::X_FORWARDED_FOR).last();
         let forwarded = forwarded.and_then(|value| value.to_str().ok());
-        sender(request.peer_addr().map(|peer| peer.ip()), forwarded, self.hosts.public().is_some())
+        sender(request.peer_addr().map(|peer| peer.ip()), forwarded, self.is_proxied)
     }
 
     /// Errors: 429 while `address` has to wait.
