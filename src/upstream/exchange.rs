@@ -93,7 +93,9 @@ async fn receive(
         inbox.reserve(HEAD / 2);
         match link.io.read_buf(inbox).await {
             Ok(1..) => {}
-            Ok(0) | Err(_) => return Err(TransportFault::NoHead),
+            // A connection that had died while it was kept says nothing; one that says something had not.
+            Ok(0) | Err(_) if inbox.is_empty() => return Err(TransportFault::NoHead),
+            Ok(0) | Err(_) => return Err(TransportFault::Cut),
         }
     }
 }
