@@ -1,6 +1,6 @@
 //! The admin password: compared slowly against its hash once for each credential, then by digest.
 //!
-//! Slow comparisons run on threads of their own, few at a time, and wrong credentials are remembered, so
+//! Slow comparisons run on blocking threads, few at a time, and wrong credentials are remembered, so
 //! that guessing costs the guesser more than us. Whoever waits for one gets it in turn: those who guess
 //! make the right password wait, and cannot keep it out.
 
@@ -8,8 +8,8 @@ use crate::domain::secret::{Digest, Secret};
 use crate::store::PasswordHash;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
-use std::thread;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
 
 /// How many wrong credentials are remembered.
 const REMEMBERED: usize = 1024;
@@ -132,7 +132,8 @@ impl AdminPassword {
         if let Err(against) = may() {
             return Ok(Err(against));
         }
-        let right = compare(hash, Secret::new(text)).await?;
+        let secret = Secret::new(text);
+        let right = spawn_blocking(move || hash.verify(&secret)).await.map_err(|_| Busy)?;
         inner.learn(digest, right, generation);
         Ok(Ok(if right { Judged::Right } else { Judged::Wrong }))
     }
@@ -159,17 +160,6 @@ impl AdminPassword {
     pub fn generation(&self) -> u64 {
         self.0.known.lock().map_or(0, |known| known.generation)
     }
-}
-
-/// Compares slowly. Each comparison takes 19 MiB for a moment, which the allocator keeps for the thread
-/// that asked: many threads that live on would keep it many times over.
-async fn compare(hash: PasswordHash, offered: Secret) -> Result<bool, Busy> {
-    let (reply, answer) = oneshot::channel();
-    let compare = move || {
-        let _ = reply.send(hash.verify(&offered));
-    };
-    thread::Builder::new().name("password".to_owned()).spawn(compare).map_err(|_| Busy)?;
-    answer.await.map_err(|_| Busy)
 }
 
 impl Inner {

@@ -9,10 +9,12 @@ use super::news::{self, Topic};
 use super::sessions;
 use super::settings;
 use crate::domain::secret::{Digest, Secret};
+use argon2::password_hash::PasswordHasher;
 use argon2::password_hash::phc::PasswordHash as Phc;
-use argon2::password_hash::{PasswordHasher, PasswordVerifier};
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
+use openssl::memcmp;
 use std::fmt;
+use std::sync::Mutex;
 
 /// The OWASP password storage cheat sheet's least figures for argon2id: 19 MiB, two passes, one lane.
 const MEMORY_KIB: u32 = 19_456;
@@ -50,9 +52,56 @@ impl PasswordHash {
 
     /// Whether this is the hash of `password`.
     pub fn verify(&self, password: &Secret) -> bool {
+        self.compare(password).unwrap_or(false)
+    }
+
+    /// `None`: this is no hash of a kind that is known.
+    fn compare(&self, password: &Secret) -> Option<bool> {
+        let known = Phc::new(&self.0).ok()?;
+        let (salt, expected) = (known.salt?, known.hash?);
         // The costs are those that the hash itself names, so older hashes stay valid.
-        Phc::new(&self.0)
-            .is_ok_and(|hash| Argon2::default().verify_password(password.expose().as_bytes(), &hash).is_ok())
+        let params = Params::try_from(&known).ok()?;
+        let algorithm = Algorithm::try_from(known.algorithm.as_str()).ok()?;
+        let version = known.version.map_or(Some(Version::default()), |version| version.try_into().ok())?;
+        let mut memory = Memory::of(params.block_count());
+        let mut hash = vec![0; expected.len()];
+        Argon2::new(algorithm, version, params)
+            .hash_password_into_with_memory(
+                password.expose().as_bytes(),
+                &salt,
+                &mut hash,
+                memory.0.as_mut_slice(),
+            )
+            .ok()?;
+        Some(memcmp::eq(&hash, expected.as_bytes()))
+    }
+}
+
+/// What a check works in. It is lent from one check to the next: taken anew each time, on one thread after
+/// another, the allocator would keep it many times over.
+struct Memory(Vec<Block>);
+
+/// Kept for the next checks; callers bound how many run at once.
+static SPARE: Mutex<Vec<Vec<Block>>> = Mutex::new(Vec::new());
+/// How many are kept.
+const MOST_SPARE: usize = 2;
+
+impl Memory {
+    fn of(blocks: usize) -> Memory {
+        let spare = SPARE.lock().ok().and_then(|mut spare| spare.pop());
+        let mut memory = spare.unwrap_or_default();
+        memory.resize(blocks, Block::new());
+        Memory(memory)
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        if let Ok(mut spare) = SPARE.lock()
+            && spare.len() < MOST_SPARE
+        {
+            spare.push(std::mem::take(&mut self.0));
+        }
     }
 }
 
