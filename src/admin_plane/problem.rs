@@ -69,6 +69,11 @@ impl Problem {
         Problem::of_fields(vec![FieldFault { field: field.to_owned(), detail: detail.into() }])
     }
 
+    /// A 409 for one field: as such it is sound, but not as things stand now.
+    pub fn conflict(field: &str, detail: impl Into<String>) -> Problem {
+        Problem { status: 409, ..Problem::of_field(field, detail) }
+    }
+
     /// There is no such thing.
     pub fn unknown(what: &str) -> Problem {
         Problem::new(404, format!("there is no such {what}"))

@@ -43,7 +43,8 @@ pub fn routes() -> Vec<Route> {
         Route::post("/api/tokens", || web::post().to(add))
             .says("Issue a client token; this answer alone shows it.")
             .body(NEW)
-            .gives::<Issued>(201),
+            .gives::<Issued>(201)
+            .problems(&[409]),
         Route::get("/api/tokens/{id}", || web::get().to(one)).says("One client token.").gives::<Token>(200),
         Route::patch("/api/tokens/{id}", || web::patch().to(change))
             .says("Change what a client token may do.")
@@ -141,6 +142,10 @@ async fn good(plane: &Plane, id: TokenId) -> Result<TokenRecord, Problem> {
 
 async fn add(request: HttpRequest, payload: Payload, plane: Data<Plane>) -> Result<HttpResponse, Problem> {
     let given = body::read(&request, payload, NEW, body::LIMIT).await?;
+    if given.moment("expires_at").is_some_and(|end| end <= plane.clock.now()) {
+        let detail = "lies in the past: the token could never be used";
+        return Err(Problem::conflict("expires_at", detail));
+    }
     let terms = TokenTerms {
         name: given.text("name").unwrap_or_default().to_owned(),
         expires_at: given.moment("expires_at"),

@@ -113,7 +113,7 @@ fn a_token_that_could_never_be_used_is_not_issued() {
         let answer = issue(past);
         assert_eq!(
             (answer.status, &answer.json()["errors"][0]["field"]),
-            (400, &json!("expires_at")),
+            (409, &json!("expires_at")),
             "{answer}"
         );
     }
