@@ -104,7 +104,6 @@ impl App {
         let journal = Journal::open(journal_options(settings))?;
         let (password, new_password) = password::find(settings.admin.password.as_ref(), &store)?;
         time::follow(&store, &clock)?;
-        store.mend_daily_sums(clock.now())?;
         time::watch(store.clone(), clock.clone());
         add_configured_keys(&settings.openrouter.api_keys, &store, &clock)?;
 

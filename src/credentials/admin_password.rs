@@ -51,17 +51,6 @@ struct Known {
     mark: Digest,
 }
 
-/// What became of a comparison.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Judged {
-    /// It is the password.
-    Right,
-    /// It is not.
-    Wrong,
-    /// It is not, and was offered before: a program with an old password rather than a guesser.
-    WrongAgain,
-}
-
 /// Too many credentials are being compared.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("too many credentials are being checked; try again shortly")]
@@ -102,7 +91,7 @@ impl AdminPassword {
         }))
     }
 
-    /// What `offered` is. Before a slow comparison, which may have had to wait, `may` is asked, and what it
+    /// Whether `offered` is the admin password. Before a slow comparison, which may have had to wait, `may` is asked, and what it
     /// says against it is given back.
     ///
     /// # Errors
@@ -112,13 +101,13 @@ impl AdminPassword {
         offered: &[u8],
         asker: Asker,
         may: impl FnOnce() -> Result<(), E>,
-    ) -> Result<Result<Judged, E>, Busy> {
+    ) -> Result<Result<bool, E>, Busy> {
         let inner = &self.0;
         let digest = Digest::of(offered);
         let Some((hash, generation)) = inner.unknown(digest)? else { return inner.known(digest).map(Ok) };
         let (Some(hash), Ok(text)) = (hash, std::str::from_utf8(offered)) else {
             inner.learn(digest, false, generation);
-            return Ok(Ok(Judged::Wrong));
+            return Ok(Ok(false));
         };
         let waiting = match asker {
             Asker::Client => &inner.clients,
@@ -135,7 +124,7 @@ impl AdminPassword {
         let secret = Secret::new(text);
         let right = spawn_blocking(move || hash.verify(&secret)).await.map_err(|_| Busy)?;
         inner.learn(digest, right, generation);
-        Ok(Ok(if right { Judged::Right } else { Judged::Wrong }))
+        Ok(Ok(right))
     }
 
     /// Takes another hash for the one known so far; a password that the configuration gave stays.
@@ -170,9 +159,9 @@ impl Inner {
         Ok((!is_known).then(|| (known.hash.clone(), known.generation)))
     }
 
-    fn known(&self, digest: Digest) -> Result<Judged, Busy> {
+    fn known(&self, digest: Digest) -> Result<bool, Busy> {
         let known = self.known.lock().map_err(|_| Busy)?;
-        Ok(if known.right == Some(digest) { Judged::Right } else { Judged::WrongAgain })
+        Ok(known.right == Some(digest))
     }
 
     /// What was learned of a password that was replaced meanwhile is forgotten.
@@ -200,10 +189,10 @@ mod tests {
 
     async fn is_right(password: &AdminPassword, offered: &[u8]) -> Result<bool, Busy> {
         let judged = password.judge(offered, Asker::Client, || Ok::<(), Infallible>(())).await?;
-        Ok(judged == Ok(Judged::Right))
+        Ok(judged == Ok(true))
     }
 
-    async fn judge(password: &AdminPassword, offered: &str) -> Judged {
+    async fn judge(password: &AdminPassword, offered: &str) -> bool {
         let may = || Ok::<(), Infallible>(());
         let Ok(judged) = password.judge(offered.as_bytes(), Asker::Operator, may).await.expect("not busy");
         judged
@@ -221,7 +210,7 @@ mod tests {
             })
             .collect();
         tokio::task::yield_now().await;
-        assert_eq!(judge(&password, "right").await, Judged::Right);
+        assert!(judge(&password, "right").await);
         let mut busy = 0;
         for guesser in guessers {
             match guesser.await.expect("an end") {
@@ -237,10 +226,10 @@ mod tests {
         let password = AdminPassword::stored(PasswordHash::of(&Secret::new("right")).expect("a hash"));
         let judged = password.judge(b"right", Asker::Operator, || Err("too many")).await;
         assert_eq!(judged, Ok(Err("too many")));
-        assert_eq!(judge(&password, "right").await, Judged::Right);
+        assert!(judge(&password, "right").await);
         // What is known needs no turn.
         let judged = password.judge(b"right", Asker::Operator, || Err("too many")).await;
-        assert_eq!(judged, Ok(Ok(Judged::Right)));
+        assert_eq!(judged, Ok(Ok(true)));
     }
 
     #[actix_web::test]
@@ -270,13 +259,13 @@ mod tests {
     async fn a_replaced_password_is_forgotten_and_a_given_one_stays() {
         let hash = |text: &str| PasswordHash::of(&Secret::new(text)).expect("a hash");
         let password = AdminPassword::stored(hash("first"));
-        assert_eq!(judge(&password, "first").await, Judged::Right);
-        assert_eq!(judge(&password, "second").await, Judged::Wrong);
-        assert_eq!(judge(&password, "second").await, Judged::WrongAgain);
+        assert!(judge(&password, "first").await);
+        assert!(!judge(&password, "second").await);
+        assert!(!judge(&password, "second").await);
         assert!(password.replace(hash("second")));
         assert_eq!(password.generation(), 1);
-        assert_eq!(judge(&password, "first").await, Judged::Wrong);
-        assert_eq!(judge(&password, "second").await, Judged::Right);
+        assert!(!judge(&password, "first").await);
+        assert!(judge(&password, "second").await);
 
         let given = AdminPassword::given(&Secret::new("given"));
         assert!(!given.replace(hash("other")));

@@ -1,4 +1,4 @@
-//! Wrong credentials of one plane, by the address they came from.
+//! Wrong credentials of one plane, by the address they came from. Holds no credential, only digests.
 
 use super::throttle::{CLIENTS_TRIES, OPERATORS_TRIES, Throttle};
 use crate::domain::secret::Digest;
@@ -12,6 +12,7 @@ use std::time::Duration;
 #[derive(Clone)]
 pub struct Guesses {
     inner: Arc<Mutex<Inner>>,
+    of_operators: bool,
     clock: Clock,
 }
 
@@ -27,17 +28,18 @@ const REMEMBERED: usize = 1024;
 impl Guesses {
     /// At the admin plane.
     pub fn of_operators(clock: Clock) -> Guesses {
-        Guesses::new(OPERATORS_TRIES, clock)
+        Guesses::new(true, clock)
     }
 
     /// At the data plane.
     pub fn of_clients(clock: Clock) -> Guesses {
-        Guesses::new(CLIENTS_TRIES, clock)
+        Guesses::new(false, clock)
     }
 
-    fn new(free_tries: u32, clock: Clock) -> Guesses {
+    fn new(of_operators: bool, clock: Clock) -> Guesses {
+        let free_tries = if of_operators { OPERATORS_TRIES } else { CLIENTS_TRIES };
         let inner = Inner { throttle: Throttle::new(free_tries), wrong: VecDeque::new() };
-        Guesses { inner: Arc::new(Mutex::new(inner)), clock }
+        Guesses { inner: Arc::new(Mutex::new(inner)), of_operators, clock }
     }
 
     /// Whether `address` may offer a credential now.
@@ -49,25 +51,22 @@ impl Guesses {
         if wait.is_zero() { Ok(()) } else { Err(wait) }
     }
 
-    /// Notes a wrong one; `again`: it was offered before, by a program with an old credential rather
-    /// than by a guesser.
-    pub fn wrong(&self, address: IpAddr, again: bool) {
-        self.inner().throttle.wrong(address, again, self.clock.elapsed());
-    }
-
-    /// Notes a wrong one of a client. One that was offered before guesses nothing, and others may share its
-    /// address, so it does not count.
-    pub fn wrong_of_client(&self, address: IpAddr, credential: Digest) {
+    /// Notes a wrong one. One that was offered before comes from a program with an old credential rather than
+    /// from a guesser: at the admin plane it never makes a wait longer; at the data plane, where others may
+    /// share its address, it does not count.
+    pub fn wrong(&self, address: IpAddr, credential: Digest) {
         let now = self.clock.elapsed();
         let mut inner = self.inner();
-        if inner.wrong.contains(&credential) {
-            return;
+        let again = inner.wrong.contains(&credential);
+        if !again {
+            if inner.wrong.len() >= REMEMBERED {
+                inner.wrong.pop_front();
+            }
+            inner.wrong.push_back(credential);
         }
-        if inner.wrong.len() >= REMEMBERED {
-            inner.wrong.pop_front();
+        if !again || self.of_operators {
+            inner.throttle.wrong(address, again, now);
         }
-        inner.wrong.push_back(credential);
-        inner.throttle.wrong(address, false, now);
     }
 
     /// Notes the right one: its address begins anew.

@@ -9,6 +9,6 @@ mod sender;
 mod throttle;
 
 pub use admin_as_client::AdminAsClient;
-pub use admin_password::{AdminPassword, Asker, Busy, Judged};
+pub use admin_password::{AdminPassword, Asker, Busy};
 pub use guesses::Guesses;
 pub use sender::sender;

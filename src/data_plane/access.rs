@@ -4,7 +4,7 @@
 
 use super::cors::Grant;
 use super::errors::{ApiError, Kind};
-use crate::credentials::{AdminAsClient, AdminPassword, Asker, Busy, Guesses, Judged, sender};
+use crate::credentials::{AdminAsClient, AdminPassword, Asker, Busy, Guesses, sender};
 use crate::domain::secret::{Digest, Secret};
 use crate::domain::token::{PREFIX, TokenState};
 use crate::domain::usage::Client;
@@ -65,10 +65,7 @@ impl Access {
     /// for a strange web page where no credential is asked for, 429 after too many wrong ones.
     pub async fn check(&self, request: &HttpRequest) -> Result<Admitted, ApiError> {
         let headers = request.headers();
-        let forwarded = headers.get_all(header::X_FORWARDED_FOR).last();
-        let forwarded = forwarded.and_then(|value| value.to_str().ok());
-        let peer = request.peer_addr().map(|peer| peer.ip());
-        let admitted = self.check_from(headers, sender(peer, forwarded, self.is_proxied)).await?;
+        let admitted = self.check_from(headers, sender(request, self.is_proxied)).await?;
         if admitted.client == Client::Anonymous && Grant::of(self, headers).is_against(headers) {
             let message = "a web page of another site may not use this proxy without a credential";
             return Err(ApiError::new(403, Kind::Permission, "foreign_page", message));
@@ -112,7 +109,7 @@ impl Access {
                 guesses.iter().for_each(|guesses| guesses.right(address));
                 return Ok(client.into());
             }
-            (None, Some(guesses)) => guesses.wrong_of_client(address, digest),
+            (None, Some(guesses)) => guesses.wrong(address, digest),
             (None, None) => {}
         }
         Err(unauthorized("the credential is not valid here; ask the operator of this proxy for one"))
@@ -120,8 +117,7 @@ impl Access {
 
     async fn check_admin(&self, offered: &[u8], address: IpAddr) -> Result<Option<Client>, ApiError> {
         let Some(admin) = &self.admin else { return Ok(None) };
-        let judged = admin.judge(offered, Asker::Client, || self.may_try(address)).await.map_err(busy)??;
-        if judged != Judged::Right {
+        if !admin.judge(offered, Asker::Client, || self.may_try(address)).await.map_err(busy)?? {
             return Ok(None);
         }
         self.admin_uses.iter().for_each(AdminAsClient::note);

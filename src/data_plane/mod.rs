@@ -20,6 +20,7 @@ mod models;
 mod outbox;
 mod outer;
 mod patience;
+mod reading;
 mod record;
 mod relay;
 mod request;

@@ -11,10 +11,11 @@ use super::errors::{ApiError, Kind};
 use super::failover::{self, Errand, Failure, Served, Unfit};
 use super::outer::request_id;
 use super::patience::Broken;
+use super::reading::{self, Read};
 use super::record::Record;
-use super::shaping::{Wanted, bad_body};
+use super::shaping::Wanted;
 use super::{Options, Plane};
-use super::{aside, body, early, headers, relay, rights};
+use super::{body, early, headers, relay, rights};
 use crate::domain::dialect::Dialect;
 use crate::domain::ids::RequestId;
 use crate::domain::model::Catalog;
@@ -22,10 +23,8 @@ use crate::domain::time::Timestamp;
 use crate::keypool::Conversation;
 use crate::shape::alias::{candidates, choose_model};
 use crate::shape::body::Document;
-use crate::shape::check;
-use crate::shape::conversation::{self, Turn};
+use crate::shape::conversation::Turn;
 use crate::shape::free_rule::{self, FreeFault};
-use crate::shape::provider::is_narrowed;
 use crate::upstream::client::Call;
 use actix_web::http::Method;
 use actix_web::web::{Data, Payload};
@@ -134,7 +133,8 @@ async fn take_in(
     let bounds = Bounds { limit: options.max_body_bytes, timeout: options.body_timeout };
     let mut memory = plane.gate.memory();
     let bytes = body::read(request, payload, bounds, &mut memory).await?;
-    let (document, turn) = document(bytes, dialect, options.session_affinity, record).await?;
+    let Read { document, turn, is_narrowed } =
+        reading::read(bytes, dialect, options.session_affinity, record).await?;
     let call = Call {
         method: Method::POST,
         path: dialect.path(),
@@ -152,6 +152,7 @@ async fn take_in(
         options,
         dialect,
         document,
+        is_narrowed,
         admitted,
         call,
         turn,
@@ -162,27 +163,6 @@ async fn take_in(
     })
 }
 
-/// The body as a document that its endpoint can take, and if that is asked for its turn in a
-/// conversation.
-async fn document(
-    bytes: Bytes,
-    dialect: Dialect,
-    find_turn: bool,
-    record: &mut Record,
-) -> Result<(Document, Option<Turn>), ApiError> {
-    let long = aside::is_long(bytes.len());
-    let read = move || {
-        let document = Document::parse(bytes)?;
-        let checked = check::check(&document, dialect);
-        let turn = if find_turn { conversation::turn(&document, dialect) } else { None };
-        Ok((document, checked, turn))
-    };
-    let (document, checked, turn) = aside::run(long, read).await?.map_err(bad_body)?;
-    note_what_is_asked(&document, record);
-    checked.map_err(bad_body)?;
-    Ok((document, turn))
-}
-
 /// What an admitted client asks for. Owns all it needs: the search may outlive the handler.
 struct Wish {
     plane: Data<Plane>,
@@ -190,6 +170,7 @@ struct Wish {
     options: Arc<Options>,
     dialect: Dialect,
     document: Document,
+    is_narrowed: bool,
     admitted: Admitted,
     call: Call,
     turn: Option<Turn>,
@@ -288,7 +269,7 @@ impl Wish {
                 until: self.until,
                 wait_until: self.wait_until,
                 can_be_corrected: shaped.can_be_corrected() && !corrected,
-                is_narrowed: is_narrowed(&self.document),
+                is_narrowed: self.is_narrowed,
                 maps_providers: wanted.map_providers && shaping.maps_providers(model),
                 max_attempts,
                 counted: *counted,
@@ -339,13 +320,6 @@ fn refuse_if_no_row_can_be_kept(plane: &Plane, record: &mut Record) -> Result<()
         retry_after: Some(Duration::from_secs(5)),
         ..ApiError::new(503, Kind::Overloaded, "usage_not_recorded", message)
     })
-}
-
-/// So that the row of a request that is refused says what it was about.
-fn note_what_is_asked(document: &Document, record: &mut Record) {
-    let mut model = document.string("model").unwrap_or_default();
-    model.truncate(model.floor_char_boundary(256));
-    record.asked(&model, document.boolean("stream").unwrap_or(false));
 }
 
 /// Refuses what the free rule does not admit with a pooled key.

@@ -92,8 +92,8 @@ fn is_limit(cause: &str) -> bool {
 pub fn told(last: Option<Last>, now: Timestamp) -> Failure {
     match last {
         Some(Last::Refused(refusal, verdict)) => {
-            let of_model =
-                matches!(verdict.scope, Scope::Model | Scope::AccountModel) || verdict.next == Next::Again;
+            let of_model = matches!(verdict.scope, Scope::Model | Scope::AccountModel)
+                || matches!(verdict.next, Next::Again | Next::OtherModel);
             let error = refused(refusal, &verdict, now);
             if of_model { Failure::Model(error) } else { Failure::Final(error) }
         }

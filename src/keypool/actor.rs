@@ -11,7 +11,7 @@ use crate::domain::cooldown::Place;
 use crate::domain::ids::KeyId;
 use crate::domain::published::Published;
 use crate::domain::time::{Clock, Timestamp};
-use crate::mail::Batch;
+use crate::mail::{Batch, post};
 use crate::metrics::Metrics;
 use crate::upstream::account::{KeyCheckFault, KeyInfo};
 use actix::prelude::*;
@@ -59,10 +59,11 @@ pub enum Order {
 }
 
 impl Order {
-    /// Whether it changes which keys others are given: then it must be there before its client hears, and
-    /// perhaps asks again.
-    pub fn is_urgent(&self) -> bool {
-        !matches!(self, Order::Lease(..) | Order::Settle(_, Ending::Success))
+    /// Goes to the pool with what else this thread has for it in this turn. What changes which keys others
+    /// are given must be there before its client hears, and perhaps asks again.
+    pub fn post(self, to: &Addr<KeyPool>) {
+        let is_urgent = !matches!(self, Order::Lease(..) | Order::Settle(_, Ending::Success));
+        post(to, self, is_urgent);
     }
 }
 

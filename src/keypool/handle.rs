@@ -12,7 +12,6 @@ use crate::domain::published::Published;
 use crate::domain::replicas::Replicas;
 use crate::domain::secret::Digest;
 use crate::domain::time::Clock;
-use crate::mail::post;
 use crate::metrics::Metrics;
 use crate::store::{Store, StoreError};
 use crate::upstream::account::{KeyCheckFault, KeyInfo};
@@ -77,7 +76,7 @@ impl KeyPoolHandle {
     /// Why there is none.
     pub async fn lease(&self, ask: Ask) -> Result<Lease, NoKey> {
         let (reply, answer) = oneshot::channel();
-        post(&self.address, Order::Lease(ask, reply), false);
+        Order::Lease(ask, reply).post(&self.address);
         // A dropped reply means that the actor has died: the process is about to end.
         let lease = answer.await.unwrap_or(Err(NoKey::NoneConfigured))?;
         Ok(lease.taken())

@@ -4,7 +4,6 @@ use super::actor::{KeyPool, Order};
 use super::pool::{Ending, Grant};
 use crate::domain::ids::{AccountId, KeyId};
 use crate::domain::secret::Secret;
-use crate::mail::post;
 use actix::Addr;
 
 /// A lease. Dropped before it was taken over it is given back unused; dropped later it settles itself
@@ -50,19 +49,14 @@ impl Lease {
     /// without waiting for the end of the answer.
     pub fn began(&mut self) {
         if std::mem::take(&mut self.probes) {
-            self.tell(Order::Began(self.number));
+            Order::Began(self.number).post(&self.address);
         }
-    }
-
-    fn tell(&self, order: Order) {
-        let is_urgent = order.is_urgent();
-        post(&self.address, order, is_urgent);
     }
 
     /// Gives the key back and says how the attempt ended.
     pub fn settle(mut self, ending: Ending) {
         self.settled = true;
-        self.tell(Order::Settle(self.number, ending));
+        Order::Settle(self.number, ending).post(&self.address);
     }
 }
 
@@ -70,7 +64,7 @@ impl Drop for Lease {
     fn drop(&mut self) {
         if !self.settled {
             let ending = if self.taken { Ending::Abandoned } else { Ending::NeverSent };
-            self.tell(Order::Settle(self.number, ending));
+            Order::Settle(self.number, ending).post(&self.address);
         }
     }
 }

@@ -19,7 +19,8 @@ use tokio::task::spawn_blocking;
 
 const TICK: Duration = Duration::from_millis(50);
 const SWEEP: Duration = Duration::from_millis(250);
-/// How often it is looked whether another process on the same folder has died and left rows behind.
+/// How often it is looked whether another process on the same folder has died and left rows behind, and what
+/// the database did not let through at the start is tried again.
 const ADOPT: Duration = Duration::from_secs(5);
 /// A flush tries this often before it gives up: the journal keeps what is left.
 const FLUSH_TRIES: u32 = 2;
@@ -36,6 +37,8 @@ pub struct UsageSink {
     flushes: Vec<oneshot::Sender<()>>,
     tries_left: u32,
     adopting: bool,
+    /// Whether the sums of days were held against those of hours since the start, or are just now.
+    mended: bool,
     told_away: bool,
 }
 
@@ -70,6 +73,7 @@ impl UsageSink {
             flushes: Vec::new(),
             tries_left: 0,
             adopting: false,
+            mended: false,
             told_away: false,
         }
     }
@@ -95,6 +99,21 @@ impl UsageSink {
         let journal = self.journal.clone();
         let adopting = spawn_blocking(move || journal.adopt());
         context.spawn(adopting.into_actor(self).map(|_, actor, _| actor.adopting = false));
+    }
+
+    /// Once, and again when the database did not let it: no start waits for it, or fails by it.
+    fn mend(&mut self, context: &mut Context<UsageSink>) {
+        if std::mem::replace(&mut self.mended, true) {
+            return;
+        }
+        let (store, now) = (self.store.clone(), self.clock.now());
+        let mending = spawn_blocking(move || store.mend_daily_sums(now));
+        context.spawn(mending.into_actor(self).map(|mended, actor, _| {
+            if let Ok(Err(error)) = &mended {
+                log::debug!("the sums of days are held against those of hours later: {error}");
+            }
+            actor.mended = matches!(mended, Ok(Ok(())));
+        }));
     }
 
     /// Rows that wait; at least one while there is anything to do with the journal.
@@ -184,9 +203,13 @@ impl Actor for UsageSink {
 
     fn started(&mut self, context: &mut Context<UsageSink>) {
         self.adopt(context);
+        self.mend(context);
         context.run_interval(TICK, UsageSink::write);
         context.run_interval(SWEEP, UsageSink::delete_old);
-        context.run_interval(ADOPT, UsageSink::adopt);
+        context.run_interval(ADOPT, |actor, context| {
+            actor.adopt(context);
+            actor.mend(context);
+        });
     }
 }
 

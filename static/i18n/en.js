@@ -194,6 +194,7 @@ export default {
   "account.today": "{used} of {limit} used today",
   "account.noLimit": "{used} used today, no limit",
   "account.used": "Used today: {name}",
+  "account.moreModels": "and {n} more models",
   "account.resets": "resets at {time}, {in}",
   "account.limits": "Limits",
   "account.limitsOf": "Limits of account {id}",

@@ -194,6 +194,7 @@ export default {
   "account.today": "今日已用 {used} / {limit}",
   "account.noLimit": "今日已用 {used}，没有上限",
   "account.used": "今日用量：{name}",
+  "account.moreModels": "另有 {n} 个模型",
   "account.resets": "{time} 重置（{in}）",
   "account.limits": "额度",
   "account.limitsOf": "账户 {id} 的额度",

@@ -58,6 +58,9 @@ function group(account, members, rates, load) {
     table(name, columns, members.map((key) => keyRow(key, rates.get(key.id), load)), { class: "keys" }));
 }
 
+/** Resting models of an account that are shown one by one. */
+const MODELS = 3;
+
 /** The model of a rest's place, `account_model:<account>:<model>`. */
 const modelOf = ({ place }) => place.split(":").slice(2).join(":");
 
@@ -75,7 +78,8 @@ function accountHead(account, name, load) {
       meter(account.used_today, account.limit_today, t("account.used", { name })),
       h("small", { class: "muted" }, account.resting ? resting(account.resting, `account:${account.id}`)
         : limited ? t("account.resets", { time: moment(account.resets_at), in: ago(account.resets_at) }) : ""),
-      ...account.resting_models.map((rest) => h("small", { class: "muted" }, said(modelOf(rest)), " ", resting(rest, rest.place)))),
+      ...account.resting_models.slice(0, MODELS).map((rest) => h("small", { class: "muted" }, said(modelOf(rest)), " ", resting(rest, rest.place))),
+      account.resting_models.length > MODELS && h("small", { class: "muted" }, t("account.moreModels", { n: count(account.resting_models.length - MODELS) }))),
     h("div", { class: "actions" }, (account.resting || account.resting_models.length > 0) && button(t("do.clear"), clear, { "data-spot": `account-clear-${account.id}` }),
       button(t("account.limits"), () => editAccount(account).then((done) => done && load()), { "data-spot": `account-${account.id}`, "aria-label": `${t("account.limits")}: ${name}` })));
 }

@@ -1,7 +1,7 @@
 //! Whose fault a refusal is, and that it costs nobody else anything: what a client asked for in its own way
 //! rests for nobody, and what nothing is said of is not tried with every key.
 
-use crate::support::{Call, House, MODEL, Options, chat, good_keys, spawn};
+use crate::support::{Call, House, MODEL, Options, WIDE_MODEL, chat, good_keys, spawn};
 use openrouter_proxy::simulator::{Fault, Misbehaviour, Scope};
 use serde_json::{Value, json};
 
@@ -78,6 +78,21 @@ fn what_a_client_narrowed_itself_rests_for_nobody_else() {
         let answer = asked(&json!(null));
         let waited = fault == Fault::ProviderDown && answer.status == 200;
         assert!(waited || house.attempts() == before, "{fault:?}: {answer}");
+    }
+}
+
+#[test]
+fn what_a_client_narrowed_may_still_fit_its_next_model() {
+    for fault in [Fault::Privacy, Fault::Pool] {
+        let aliases = json!({"quick": [MODEL, WIDE_MODEL]}).to_string();
+        let options = Options { keys: good_keys(3), ..Options::default() };
+        let house = spawn(options.set("PROXY_MODEL_ALIASES", &aliases));
+        house.control().fault_model(MODEL, fault);
+        let mut body = chat("x", false);
+        body["model"] = json!("quick");
+        body["provider"] = json!({"zdr": true});
+        let answer = house.chat(&body);
+        assert_eq!((answer.status, house.attempts()), (200, 2), "{fault:?}: {answer}");
     }
 }
 

@@ -13,7 +13,7 @@ pub use hosts::{Hosts, name_of};
 pub use sessions::{LONGEST, Left};
 
 use super::problem::Problem;
-use crate::credentials::{AdminPassword, Asker, Guesses, Judged, sender};
+use crate::credentials::{AdminPassword, Asker, Guesses, sender};
 use crate::domain::secret::Digest;
 use crate::domain::time::Clock;
 use crate::ledger::Ledger;
@@ -191,28 +191,22 @@ impl Door {
     }
 
     async fn compare(&self, request: &HttpRequest, offered: &[u8]) -> Result<(), Problem> {
-        let address = self.address(request);
+        let address = sender(request, self.is_proxied);
         if offered.len() > LONGEST_CREDENTIAL {
             return Err(Problem::new(401, "that is not the admin password"));
         }
         self.may_try(address)?;
         // Others of this address may have been found wrong while this one waited for its turn.
-        let judged = self.password.judge(offered, Asker::Operator, || self.may_try(address)).await;
-        let judged = judged
+        let right = self.password.judge(offered, Asker::Operator, || self.may_try(address)).await;
+        let right = right
             .map_err(|busy| Problem::new(503, busy.to_string()).retry_after(Duration::from_secs(1)))??;
-        if judged == Judged::Right {
+        if right {
             self.guesses.right(address);
             return Ok(());
         }
-        self.guesses.wrong(address, judged == Judged::WrongAgain);
+        self.guesses.wrong(address, Digest::of(offered));
         log::warn!("a wrong admin credential came from {address}");
         Err(Problem::new(401, "that is not the admin password"))
-    }
-
-    fn address(&self, request: &HttpRequest) -> IpAddr {
-        let forwarded = request.headers().get_all(header::X_FORWARDED_FOR).last();
-        let forwarded = forwarded.and_then(|value| value.to_str().ok());
-        sender(request.peer_addr().map(|peer| peer.ip()), forwarded, self.is_proxied)
     }
 
     /// Errors: 429 while `address` has to wait.

@@ -99,14 +99,14 @@ impl Verdict {
 
     /// The same for a request that narrowed the choice of endpoints itself (`provider.only`, `zdr` and the
     /// like): what those few refuse says nothing of the model for others, nor of an account's settings, so
-    /// nothing rests, and no other key would meet anything else.
+    /// nothing rests; another key would meet the same, another model may not.
     pub fn of_this_request_alone(self) -> Verdict {
         let of_endpoints =
             matches!(self.cause, "data_policy" | "provider_capacity" | "model_unavailable" | "model_gone");
         if !of_endpoints {
             return self;
         }
-        let next = if self.cause == "data_policy" { Next::GiveBack } else { self.next };
+        let next = if self.cause == "data_policy" { Next::OtherModel } else { self.next };
         Verdict { scope: Scope::Request, pause: Pause::None, next, ..self }
     }
 }
