@@ -30,6 +30,8 @@ pub struct Hand {
     is_doubtful: bool,
     /// Whether it is two in one, of which the store's books say less.
     is_merged: bool,
+    /// Whether its account was merged into another one, to which it will come.
+    is_gone: bool,
     /// Whether a question got no answer since: what became of it shows in the next one.
     is_unsure: bool,
     /// When the store last answered.
@@ -100,7 +102,7 @@ impl Hand {
     /// How much to take and to give, if the store is to be asked now: a block when less than half of
     /// one is left, and nothing kept above the most.
     pub fn want(&mut self, limit: u32, portion: Portion, now: Timestamp) -> Option<(u64, u64)> {
-        if self.is_asking || self.away_until.is_some_and(|again| again > now) {
+        if self.is_asking || self.is_gone || self.away_until.is_some_and(|again| again > now) {
             return None;
         }
         if self.is_doubtful {
@@ -130,14 +132,18 @@ impl Hand {
         Some((take, give))
     }
 
+    /// Of an account that is gone nothing could be given back.
     pub fn give_all(&mut self) -> u64 {
-        let left = self.left();
+        let left = if self.is_gone { 0 } else { self.left() };
         self.granted -= left;
         left
     }
 
     pub fn answered(&mut self, want: &Want, granted: Granted, now: Timestamp) {
-        if self.is_merged {
+        if granted.is_gone {
+            self.is_gone = true;
+            self.granted = self.granted.saturating_add(want.give);
+        } else if self.is_merged {
             self.granted = self.granted.saturating_add(granted.amount);
         } else if self.answered.is_none() && !self.is_doubtful {
             // It began with nothing: what the store knows beyond that may have been used, before a restart.
@@ -183,8 +189,21 @@ impl Hand {
     pub fn merge(&mut self, other: Hand) {
         self.granted += other.granted;
         self.used += other.used;
-        self.leased += other.leased;
+        // What is handed out of one that is gone counts with ours already.
+        self.leased += if other.is_gone { 0 } else { other.leased };
+        self.known_used = self.known_used.max(other.known_used);
+        self.untold |= other.untold;
         self.is_merged = true;
         self.limit = self.limit.max(other.limit);
+    }
+
+    /// The store has answered a question of one that was taken in since.
+    pub fn inherit(&mut self, want: &Want, granted: Granted) {
+        if granted.is_gone {
+            self.granted = self.granted.saturating_add(want.give);
+        } else {
+            self.granted = self.granted.saturating_add(granted.amount);
+            self.leased = self.leased.saturating_add(granted.amount).saturating_sub(want.give);
+        }
     }
 }

@@ -191,6 +191,13 @@ impl Allowance {
         }
     }
 
+    /// The store has answered a question of an allowance that was merged into this one since.
+    pub fn inherit(&mut self, want: &Want, granted: Granted) {
+        if let Some(hand) = self.hands.get_mut(&want.period) {
+            hand.inherit(want, granted);
+        }
+    }
+
     /// Takes over what a process before this one had in hand. It is not used before the store has said how
     /// much it is.
     pub fn adopt(&mut self, mark: &Mark) {

@@ -27,7 +27,7 @@ impl Model {
         *leased += amount;
         let held = self.held.entry((want.quota, want.period, holder)).or_default();
         *held = held.saturating_sub(want.give) + amount;
-        Granted { amount, leased: *leased, held: *held }
+        Granted { amount, leased: *leased, held: *held, is_gone: false }
     }
 
     /// One hand-off that goes well; returns what was asked.

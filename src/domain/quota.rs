@@ -90,7 +90,7 @@ pub struct Want {
 }
 
 /// What became of a [`Want`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Granted {
     /// So much more is the asker's.
     pub amount: u64,
@@ -98,6 +98,8 @@ pub struct Granted {
     pub leased: u64,
     /// So much of that is the asker's, by the store's books: with questions in it whose answers were lost.
     pub held: u64,
+    /// The account was merged into another one, and nothing was done: not even what was given was taken back.
+    pub is_gone: bool,
 }
 
 #[cfg(test)]

@@ -139,6 +139,12 @@ impl KeyPool {
         }
     }
 
+    /// Writes everything there is; what could not be written comes back.
+    fn write_page(&mut self) -> impl ActorFuture<KeyPool, Output = Page> + use<> {
+        let page = self.take_page();
+        write(self.books.store.clone(), page).into_actor(self)
+    }
+
     fn put_back(&mut self, page: Page) {
         self.pool.put_back(page.uses);
         let places = page.changed.into_iter().map(|rest| rest.place).chain(page.ended);
@@ -169,6 +175,9 @@ impl KeyPool {
                 actor.books.rests_revision += 1;
             }
             actor.put_back(left);
+            if actor.books.is_settled() {
+                actor.pool.merges_stored();
+            }
             // Whoever waited may have given up.
             let _ = actor.books.written.take().map(|written| written.send(()));
         }));
@@ -234,23 +243,23 @@ fn read(store: &Store, day: Day, (keys_known, rests_known): (i64, i64)) -> Resul
 impl Handler<Shutdown> for KeyPool {
     type Result = ResponseActFuture<KeyPool, ()>;
 
-    /// What is being written comes first: the program ends after this, whatever is under way.
-    fn handle(&mut self, _: Shutdown, context: &mut Context<KeyPool>) -> Self::Result {
+    /// What is being written comes first: the program ends after this, whatever is under way. What was
+    /// learned comes before the parts of quotas: they are given back to accounts as the store knows them.
+    fn handle(&mut self, _: Shutdown, _: &mut Context<KeyPool>) -> Self::Result {
         self.books.closing = true;
         let (told, written) = oneshot::channel();
         if self.books.writing {
             self.books.written = Some(told);
         }
-        let (done, returned) = oneshot::channel();
-        self.close_parts(done, context);
-        let before = async move {
-            drop(written.await);
-            drop(returned.await);
-        };
-        let last = before.into_actor(self).then(|(), actor, _| {
-            let page = actor.take_page();
-            write(actor.books.store.clone(), page).into_actor(actor)
+        let before = async move { drop(written.await) };
+        let first = before.into_actor(self).then(|(), actor, _| actor.write_page());
+        let parts = first.then(|left, actor, context| {
+            actor.put_back(left);
+            let (done, returned) = oneshot::channel();
+            actor.close_parts(done, context);
+            async move { drop(returned.await) }.into_actor(actor)
         });
+        let last = parts.then(|(), actor, _| actor.write_page());
         Box::pin(last.map(|left, _, _| {
             if !left.is_empty() {
                 log::error!("the last counts and cooldowns could not be stored");

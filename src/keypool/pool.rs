@@ -29,7 +29,7 @@ use crate::domain::strategy::Strategy;
 use crate::domain::time::{Day, Timestamp};
 use crate::upstream::verdict::{Cause, Verdict};
 use account::Account;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// What an attempt needs.
 #[derive(Debug, Clone, Default)]
@@ -217,6 +217,10 @@ pub struct Pool {
     shares: bool,
     /// How many processes share them.
     replicas: usize,
+    /// Accounts that turned out to be others since the store was last asked, and which.
+    merged: HashMap<AccountId, AccountId>,
+    /// Accounts that others were merged into, of which the store has not heard yet.
+    unstored: HashSet<AccountId>,
     /// How it stands with what is in hand, where that has changed.
     marks: Vec<Mark>,
 }
@@ -252,6 +256,8 @@ impl Pool {
             uses: HashMap::new(),
             account_uses: HashMap::new(),
             replicas: 1,
+            merged: HashMap::new(),
+            unstored: HashSet::new(),
             marks: Vec::new(),
             shares: false,
         }

@@ -38,12 +38,8 @@ impl Store {
             let settle = |(at, want): (usize, &Want)| {
                 // It was merged into another, whose limit holds for both.
                 let is_gone = is_of_account(want) && !accounts.contains(&want.quota.subject);
-                let granted = if is_gone && want.take > 0 {
-                    Granted { amount: 0, leased: u64::from(want.limit), held: 0 }
-                } else {
-                    settle(connection, holder, want)?
-                };
-                Ok((at, granted))
+                let gone = Granted { leased: u64::from(want.limit), is_gone, ..Granted::default() };
+                Ok((at, if is_gone { gone } else { settle(connection, holder, want)? }))
             };
             ordered.into_iter().map(settle).collect::<Result<Vec<_>, StoreError>>()
         })?;
@@ -134,7 +130,7 @@ fn settle(connection: &mut AnyConnection, holder: &Holder, want: &Want) -> Resul
     }
     let held = hold(connection, holder, want, amount)?;
     let count = |count: i64| u64::try_from(count).unwrap_or(0);
-    Ok(Granted { amount: count(amount), leased: count(leased + amount), held: count(held) })
+    Ok(Granted { amount: count(amount), leased: count(leased + amount), held: count(held), is_gone: false })
 }
 
 /// Takes back what is given and raises to what is known to be used; what is handed out then. The row is

@@ -144,7 +144,7 @@ mod tests {
             *left += want.give;
             let amount = want.take.min(*left);
             *left -= amount;
-            Granted { amount, leased: u64::from(want.limit) - *left, held: 0 }
+            Granted { amount, leased: u64::from(want.limit) - *left, held: 0, is_gone: false }
         };
         let granted: Vec<Granted> = wants.iter().map(grant).collect();
         tally.leased(&wants, Some(&granted), now.wall);

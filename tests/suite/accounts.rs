@@ -71,12 +71,12 @@ fn the_upstreams_own_count_is_believed() {
     let clock = clock();
     let mut house = spawn(strict(good_keys(1), &clock).set("PROXY_FREE_MINUTE_LIMIT", "-1"));
     let account = "good-0001";
+    wait_until("the first look", || house.view().accounts[0].daily_limit == Some(50));
     house.control().set_account(account, AccountPlan { minute_limit: 1000, ..AccountPlan::default() });
     // Somebody else has used the account all day.
     house.control().set_used_today(account, 45);
     clock.turn(Duration::from_secs(301));
     wait_until("the count to be learned", || house.view().accounts[0].record.used_today == 45);
-    assert_eq!(house.view().accounts[0].daily_limit, Some(50));
     for _ in 0..5 {
         assert_eq!(house.chat(&chat("one of the last five", false)).status, 200);
     }
@@ -99,8 +99,9 @@ fn keys_of_one_account_are_found_out_and_none_is_tried_for_its_sibling() {
     wait_until("the accounts to be merged", || house.view().accounts.len() == 2);
     let merged = house.view();
     assert_eq!(merged.accounts[0].keys.len(), 5);
-    for _ in 0..40 {
-        assert_eq!(house.chat(&chat("forty in all", false)).status, 200);
+    for number in 1..=40 {
+        let answer = house.chat(&chat("forty in all", false));
+        assert_eq!(answer.status, 200, "{number}: {answer}");
     }
     assert_eq!(house.chat(&chat("one too many", false)).status, 429);
     assert_eq!(house.control().account("shared").used_today, 20, "five keys, one limit");

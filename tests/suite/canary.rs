@@ -8,6 +8,7 @@ use diesel::connection::SimpleConnection;
 use diesel::{Connection, PgConnection};
 use openrouter_proxy::simulator::{Options as SimulatorOptions, Simulator};
 use serde_json::{Value, json};
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
@@ -80,7 +81,11 @@ impl Run {
             if path.is_dir() {
                 self.read_files(&path, given);
             } else if !given.contains(&name.as_str()) {
-                self.hear(&format!("file {name}"), std::fs::read(&path).expect("a readable file"));
+                match std::fs::read(&path) {
+                    Ok(bytes) => self.hear(&format!("file {name}"), bytes),
+                    // The journal's files go when their rows are stored.
+                    Err(error) => assert_eq!(error.kind(), ErrorKind::NotFound, "{name}: {error}"),
+                }
             }
         }
     }

@@ -81,7 +81,9 @@ impl Account {
         self.day_part.merge(other.day_part);
         self.minute_part.merge(other.minute_part);
         let (own, theirs) = (&mut self.record, other.record);
-        own.users.extend(theirs.users);
+        let news = theirs.users.into_iter().filter(|user| !own.users.contains(user));
+        let news: Vec<String> = news.collect();
+        own.users.extend(news);
         own.free_tier = own.free_tier.or(theirs.free_tier);
         own.learned_daily_limit = own.learned_daily_limit.or(theirs.learned_daily_limit);
         own.daily_limit = own.daily_limit.or(theirs.daily_limit);

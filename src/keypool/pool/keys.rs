@@ -19,9 +19,13 @@ impl Pool {
         let today = now.day();
         self.load_accounts(accounts, today);
         let mut known: HashMap<KeyId, Key> = self.keys.drain(..).map(|key| (key.record.id, key)).collect();
+        let mut moves: HashMap<AccountId, AccountId> = HashMap::new();
         for StoredKey { record, secret } in stored {
             let record_id = record.id;
             let before = known.remove(&record_id);
+            if let Some(before) = before.as_ref().filter(|before| before.record.account != record.account) {
+                moves.insert(before.record.account, record.account);
+            }
             self.load_fault(&record, before.as_ref(), now);
             let new = || Account::new(AccountRecord::new(record.account), today);
             self.accounts.entry(record.account).or_insert_with(new);
@@ -52,7 +56,20 @@ impl Pool {
         }
         self.keys.sort_unstable_by_key(|key| key.record.id);
         let in_use: HashSet<AccountId> = self.keys.iter().map(|key| key.record.account).collect();
+        for (gone, kept) in moves.into_iter().filter(|(gone, _)| !in_use.contains(gone)) {
+            self.follow(kept, gone, now);
+        }
         self.accounts.retain(|id, _| in_use.contains(id));
+    }
+
+    /// Another process found out that two accounts are one, and the store knows of them what there is to
+    /// know; what this process holds and counts comes along.
+    fn follow(&mut self, kept: AccountId, gone: AccountId, now: Timestamp) {
+        let record = self.accounts.get(&kept).map(|account| account.record.clone());
+        self.merge(kept, gone, now);
+        if let (Some(account), Some(record)) = (self.accounts.get_mut(&kept), record) {
+            account.record = record;
+        }
     }
 
     /// The key with this id.

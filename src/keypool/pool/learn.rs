@@ -193,6 +193,7 @@ impl Pool {
             Some(other) => {
                 let (kept, gone) = (id.min(other), id.max(other));
                 self.merge(kept, gone, now);
+                self.unstored.insert(kept);
                 vec![Lesson::Merged(kept, gone)]
             }
             None => {
@@ -206,8 +207,10 @@ impl Pool {
         }
     }
 
-    fn merge(&mut self, kept: AccountId, gone: AccountId, now: Timestamp) {
+    pub(super) fn merge(&mut self, kept: AccountId, gone: AccountId, now: Timestamp) {
         let Some(other) = self.accounts.remove(&gone) else { return };
+        self.merged.values_mut().filter(|heir| **heir == gone).for_each(|heir| *heir = kept);
+        self.merged.insert(gone, kept);
         if let Some(account) = self.accounts.get_mut(&kept) {
             // What was noted of the other stays: the store may not have heard of the merging yet.
             account.merge(other, now);

@@ -143,7 +143,9 @@ impl Pool {
             let pace = Pace { replicas, a_minute: None };
             key.part.wants(key.record.daily_limit, &pace, now, &mut wants);
         }
-        for account in self.accounts.values_mut() {
+        // The store could not take back what it does not know yet to be of the same account.
+        let known = self.accounts.iter_mut().filter(|(id, _)| !self.unstored.contains(*id));
+        for (_, account) in known {
             let minute = account.minute_limit(&self.options.limits);
             let (day, pace) =
                 (account.daily_limit(&self.options.limits), Pace { replicas, a_minute: minute });
@@ -152,6 +154,11 @@ impl Pool {
         }
         self.mark(&wants);
         wants
+    }
+
+    /// The store has heard of all accounts that were merged.
+    pub fn merges_stored(&mut self) {
+        self.unstored.clear();
     }
 
     /// Everything that is in hand, to be given back: nothing is taken any more.
@@ -170,15 +177,25 @@ impl Pool {
         wants
     }
 
-    /// The store has answered, or with `None` it could not be asked. A part of one who is gone by now
-    /// is lost.
+    /// The store has answered, or with `None` it could not be asked. A part of a key that is gone by now
+    /// is lost; of an account that was merged meanwhile, it goes to the other one.
     pub fn leased(&mut self, wants: &[Want], granted: Option<&[Granted]>, now: Timestamp) {
         for (at, want) in wants.iter().enumerate() {
+            let granted = granted.and_then(|granted| granted.get(at)).copied();
             if let Some(part) = self.part(want.quota) {
-                part.told(want, granted.and_then(|granted| granted.get(at)).copied(), now);
+                part.told(want, granted, now);
+            } else if let (Some(part), Some(granted)) = (self.heir(want.quota), granted) {
+                part.inherit(want, granted);
             }
         }
+        self.merged.clear();
         self.mark(wants);
+    }
+
+    fn heir(&mut self, quota: Quota) -> Option<&mut Allowance> {
+        let is_of_account = matches!(quota.kind, QuotaKind::AccountDay | QuotaKind::AccountMinute);
+        let kept = self.merged.get(&AccountId(quota.subject)).filter(|_| is_of_account)?;
+        self.part(Quota { subject: kept.0, ..quota })
     }
 
     fn mark(&mut self, wants: &[Want]) {

@@ -20,7 +20,7 @@ impl Model {
             *leased = leased.saturating_sub(want.give).max(want.at_least);
             let amount = want.take.min(u64::from(want.limit).saturating_sub(*leased));
             *leased += amount;
-            Granted { amount, leased: *leased, held: 0 }
+            Granted { amount, leased: *leased, held: 0, is_gone: false }
         };
         wants.iter().map(lease).collect()
     }
@@ -124,6 +124,64 @@ fn an_account_that_was_merged_brings_its_parts_along() {
         granted += 1;
     }
     assert_eq!(granted, 4, "two from each");
+}
+
+fn one_user(pool: &mut Pool) {
+    pool.attribute(AccountId(1), "user_a", NOON);
+    pool.attribute(AccountId(2), "user_a", NOON);
+}
+
+#[test]
+fn what_is_asked_for_while_accounts_become_one_is_theirs() {
+    let mut store = Model::default();
+    let mut pool = shared(10, -1, vec![stored(1, None), stored(2, None)]);
+    let wants = pool.wants(1, NOON);
+    let granted = store.lease(&wants);
+    one_user(&mut pool);
+    pool.leased(&wants, Some(&granted), NOON);
+    let granted = (0..10).filter(|_| pool.lease(&ask(), NOON, 0).is_ok()).count();
+    assert_eq!(granted, 4, "two from each");
+    assert!(pool.wants(1, NOON).is_empty(), "the store would not know what is given back");
+    pool.merges_stored();
+    assert!(pool.wants(1, NOON).iter().all(|want| want.quota.subject == 1 && want.take > 0));
+}
+
+#[test]
+fn what_an_account_that_is_gone_gave_back_is_given_by_the_other() {
+    let mut store = Model::default();
+    let mut pool = shared(10, -1, vec![stored(1, None), stored(2, None)]);
+    store.serve(&mut pool, NOON);
+    let limits = FreeLimits { daily: Some(Limit::Of(5)), minute: Some(Limit::None) };
+    pool.set_options(PoolOptions { limits, ..PoolOptions::default() });
+    let wants = pool.wants(1, NOON);
+    assert!(wants.len() == 2 && wants.iter().all(|want| want.give == 2), "{wants:?}");
+    let mut granted = store.lease(&wants);
+    // The store heard first that the second one is the first.
+    let of_second = wants.iter().position(|want| want.quota.subject == 2).expect("one");
+    granted[of_second] = Granted { leased: 5, is_gone: true, ..Granted::default() };
+    one_user(&mut pool);
+    pool.leased(&wants, Some(&granted), NOON);
+    pool.merges_stored();
+    let given: u64 = pool.give_all().iter().map(|want| want.give).sum();
+    assert_eq!(given, 1 + 2, "what the first was granted anew, and what the second had");
+}
+
+#[test]
+fn what_is_held_of_an_account_follows_its_keys_where_another_process_merged_it() {
+    let mut store = Model::default();
+    let mut pool = shared(10, -1, vec![stored(1, None), stored(2, None)]);
+    store.serve(&mut pool, NOON);
+    let grant = pool.lease(&Ask { tried: vec![KeyId(1)], ..ask() }, NOON, 0).expect("the second key");
+    let mut moved = stored(2, None);
+    moved.record.account = AccountId(1);
+    pool.load(vec![stored(1, None), moved], Vec::new(), NOON);
+    pool.settle(grant.lease, &Ending::NeverSent, NOON);
+    let granted = (0..10).filter(|_| pool.lease(&ask(), NOON, 0).is_ok()).count();
+    assert_eq!(granted, 4, "two from each");
+    assert_eq!(
+        pool.take_uses().accounts.iter().map(|used| (used.account, used.count)).collect::<Vec<_>>(),
+        [(AccountId(1), 4)]
+    );
 }
 
 struct Someone;

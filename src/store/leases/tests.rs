@@ -98,6 +98,7 @@ fn of_an_account_that_was_merged_nothing_is_handed_out() {
     store.merge_accounts(kept, gone).expect("merged");
     assert_eq!(one(store, want(kept.0, 10, 9)), (4, 10), "1 + 2 + 3 were the one account's");
     assert_eq!(one(store, want(gone.0, 10, 1)), (0, 10));
+    assert_eq!(one(store, Want { give: 3, ..want(gone.0, 10, 0) }), (0, 10), "nor is anything taken back");
     store.merge_accounts(kept, gone).expect("merging again changes nothing");
     assert_eq!(one(store, want(kept.0, 11, 1)), (1, 11));
 }

@@ -139,6 +139,11 @@ impl Wire {
         Wire::over(TcpStream::connect_timeout(&address, PATIENCE).expect("a connection"))
     }
 
+    /// Connects; `None` where nobody listens any more.
+    pub fn try_open(address: SocketAddr) -> Option<Wire> {
+        TcpStream::connect_timeout(&address, PATIENCE).ok().map(Wire::over)
+    }
+
     /// Connects from this address.
     pub fn open_from(source: Ipv4Addr, address: SocketAddr) -> Wire {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
