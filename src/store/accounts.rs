@@ -9,13 +9,14 @@ use super::error::StoreError;
 use super::leases;
 use super::news::{self, Topic};
 use super::schema::{account_days, account_users, accounts, keys};
+use super::statement::{self, Value};
 use super::text::storable;
 use crate::domain::account::{AccountEdit, AccountRecord, AccountUse, Limit};
 use crate::domain::ids::AccountId;
 use crate::domain::time::{Day, Timestamp};
 use diesel::dsl::max;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Integer, Text};
+use diesel::sql_types::{BigInt, Text};
 use std::collections::BTreeMap;
 
 impl Store {
@@ -124,15 +125,12 @@ pub(super) fn add_uses(connection: &mut AnyConnection, uses: &[AccountUse]) -> R
     }
     for ((account, day), count) in sums {
         // A key that was removed meanwhile leaves its account behind; one that never was is passed over.
-        diesel::sql_query(
-            "INSERT INTO account_days (account_id, day, used) \
-             SELECT id, $1, $2 FROM accounts WHERE id = $3 \
+        statement::run(
+            connection,
+            "INSERT INTO account_days (account_id, day, used) SELECT id, ?, ? FROM accounts WHERE id = ? \
              ON CONFLICT (account_id, day) DO UPDATE SET used = account_days.used + excluded.used",
-        )
-        .bind::<Integer, _>(day.0)
-        .bind::<BigInt, _>(count)
-        .bind::<BigInt, _>(account.0)
-        .execute(connection)?;
+            &[Value::Whole(day.0.into()), Value::Whole(count), Value::Whole(account.0)],
+        )?;
     }
     Ok(())
 }

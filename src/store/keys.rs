@@ -7,6 +7,7 @@ use super::connection::AnyConnection;
 use super::error::StoreError;
 use super::news::{self, Topic};
 use super::schema::{key_days, keys};
+use super::statement::{self, Value};
 use super::text::storable;
 use super::vaults::Vaults;
 use crate::domain::account::AccountUse;
@@ -15,7 +16,6 @@ use crate::domain::key::{KeyRecord, KeyUse, NewKey, StoredKey};
 use crate::domain::time::{Day, Timestamp};
 use diesel::dsl::max;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Integer};
 use std::collections::BTreeMap;
 
 /// What to change about a key; `None` leaves it as it is.
@@ -226,25 +226,23 @@ fn add_uses(
     count: i64,
     last: Timestamp,
 ) -> Result<(), StoreError> {
-    let known = diesel::sql_query(
-        "UPDATE keys SET used_total = used_total + $1, \
-         last_used = CASE WHEN last_used > $2 THEN last_used ELSE $2 END WHERE id = $3",
-    )
-    .bind::<BigInt, _>(count)
-    .bind::<BigInt, _>(last.millis())
-    .bind::<BigInt, _>(key.0)
-    .execute(connection)?;
+    let (key, day, count, last) =
+        (Value::Whole(key.0), Value::Whole(day.0.into()), Value::Whole(count), Value::Whole(last.millis()));
+    let known = statement::run(
+        connection,
+        "UPDATE keys SET used_total = used_total + ?, \
+         last_used = CASE WHEN last_used > ? THEN last_used ELSE ? END WHERE id = ?",
+        &[count.clone(), last.clone(), last, key.clone()],
+    )?;
     if known == 0 {
         return Ok(());
     }
-    diesel::sql_query(
-        "INSERT INTO key_days (key_id, day, used) VALUES ($1, $2, $3) \
+    statement::run(
+        connection,
+        "INSERT INTO key_days (key_id, day, used) VALUES (?, ?, ?) \
          ON CONFLICT (key_id, day) DO UPDATE SET used = key_days.used + excluded.used",
-    )
-    .bind::<BigInt, _>(key.0)
-    .bind::<Integer, _>(day.0)
-    .bind::<BigInt, _>(count)
-    .execute(connection)?;
+        &[key, day, count],
+    )?;
     Ok(())
 }
 

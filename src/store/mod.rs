@@ -25,6 +25,7 @@ mod seal;
 mod secret_key;
 mod sessions;
 mod settings;
+mod statement;
 mod tables;
 #[cfg(test)]
 mod testing;

@@ -15,6 +15,18 @@ pub(super) type Kept = (Option<Timestamp>, Cause);
 /// Which of two keys is taken first: the proven, then the conversation's own, then by the strategy.
 type Order = (bool, bool, Rank);
 
+/// What a key is to an attempt.
+enum Sight {
+    /// It may be used; these places are probed by that.
+    Usable(Vec<Place>),
+    /// The same, if there is no other.
+    LastResort(Vec<Place>),
+    /// It was tried for this request.
+    Tried,
+    /// Something keeps it.
+    Kept(Kept),
+}
+
 impl Pool {
     /// What an attempt for `model` would probe, whatever key it takes. Errors: no key helps.
     pub(super) fn shared_standing(&self, model: &str, now: Timestamp) -> Result<Vec<Place>, NoKey> {
@@ -37,35 +49,27 @@ impl Pool {
 
     /// The index of the key to use, and the places it probes.
     ///
-    /// The keys are looked at in the order in which they would be taken, so that of many that may be used
-    /// only the first is looked at.
+    /// The keys are looked at in the order in which they would be taken. Mostly the first may be used, and
+    /// which ones would follow it is not asked.
     pub(super) fn pick(&self, ask: &Ask, now: Timestamp, chance: u64) -> Result<(usize, Vec<Place>), NoKey> {
-        let mut ranked = self.ranked(ask, now, chance);
+        if let Some((_, index)) = self.ranked(ask, now, chance).min()
+            && let Some(Sight::Usable(probes)) = self.keys.get(index).map(|key| self.see(key, ask, now))
+        {
+            return Ok((index, probes));
+        }
+        let mut ranked: BinaryHeap<Reverse<(Order, usize)>> =
+            self.ranked(ask, now, chance).map(Reverse).collect();
         // A key that is only passed over is better than none.
         let mut passed_over: Option<(usize, Vec<Place>)> = None;
         let mut earliest: Option<Kept> = None;
         let mut tried = false;
         while let Some(Reverse((_, index))) = ranked.pop() {
             let Some(key) = self.keys.get(index) else { continue };
-            let mut probes = match self.standing(key, ask, now) {
-                Ok(probes) => probes,
-                Err(kept) => {
-                    earliest = Some(earliest.map_or(kept, |best| sooner(best, kept)));
-                    continue;
-                }
-            };
-            if ask.passes_over(&key.record) {
-                tried = true;
-                continue;
-            }
-            let path = Place::KeyPath(key.record.id);
-            match self.cooldowns.standing(&path, now) {
-                Standing::Free => return Ok((index, probes)),
-                Standing::Probe => {
-                    probes.push(path);
-                    return Ok((index, probes));
-                }
-                Standing::Resting(_) => passed_over = passed_over.or(Some((index, probes))),
+            match self.see(key, ask, now) {
+                Sight::Usable(probes) => return Ok((index, probes)),
+                Sight::LastResort(probes) => passed_over = passed_over.or(Some((index, probes))),
+                Sight::Tried => tried = true,
+                Sight::Kept(kept) => earliest = Some(earliest.map_or(kept, |best| sooner(best, kept))),
             }
         }
         match (passed_over, earliest) {
@@ -76,12 +80,32 @@ impl Pool {
         }
     }
 
-    /// The enabled keys by index, the one to take first on top.
-    fn ranked(&self, ask: &Ask, now: Timestamp, chance: u64) -> BinaryHeap<Reverse<(Order, usize)>> {
+    fn see(&self, key: &Key, ask: &Ask, now: Timestamp) -> Sight {
+        let mut probes = match self.standing(key, ask, now) {
+            Ok(probes) => probes,
+            Err(kept) => return Sight::Kept(kept),
+        };
+        if ask.passes_over(&key.record) {
+            return Sight::Tried;
+        }
+        if self.cooldowns.is_empty() {
+            return Sight::Usable(probes);
+        }
+        let path = Place::KeyPath(key.record.id);
+        match self.cooldowns.standing(&path, now) {
+            Standing::Free => {}
+            Standing::Probe => probes.push(path),
+            Standing::Resting(_) => return Sight::LastResort(probes),
+        }
+        Sight::Usable(probes)
+    }
+
+    /// The enabled keys by index, each with its place in the order in which they are taken.
+    fn ranked(&self, ask: &Ask, now: Timestamp, chance: u64) -> impl Iterator<Item = (Order, usize)> {
         let known = ask.conversation.filter(|conversation| conversation.goes_on);
         let preferred = known.and_then(|known| self.sessions.account(known.id, now));
         let today = now.day();
-        let order = |key: &Key| {
+        let order = move |key: &Key| {
             // After a setback: a second attempt is not for finding out how a key does.
             let is_unproven = !ask.tried.is_empty() && !key.proven;
             // The account that served this conversation before.
@@ -95,7 +119,7 @@ impl Pool {
             (is_unproven, is_other, rank(self.options.strategy, candidate, chance))
         };
         let keys = self.keys.iter().enumerate().filter(|(_, key)| key.record.enabled);
-        keys.map(|(index, key)| Reverse((order(key), index))).collect()
+        keys.map(move |(index, key)| (order(key), index))
     }
 
     /// What is left today of the key's own limit and its account's: the one that is nearer.

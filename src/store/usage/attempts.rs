@@ -33,7 +33,11 @@ pub(super) fn written(log: &AttemptLog) -> Option<Cow<'static, str>> {
         return None;
     }
     let kept: Vec<Kept<'_>> = log.iter().map(Kept::from).collect();
-    serde_json::to_string(&kept).ok().map(|text| Cow::Owned(storable(&text).into_owned()))
+    let text = serde_json::to_string(&kept).ok()?;
+    Some(Cow::Owned(match storable(&text) {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(changed) => changed,
+    }))
 }
 
 /// What the column says; a text of another form says nothing, and costs the row nothing else.

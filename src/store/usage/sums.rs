@@ -11,10 +11,11 @@ use crate::domain::usage_stats::Sums;
 use crate::store::Store;
 use crate::store::connection::AnyConnection;
 use crate::store::error::StoreError;
+use crate::store::statement::{self, Value};
 use crate::store::text::storable;
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Double, Integer, Text};
+use diesel::sql_types::{BigInt, Double, Text};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -70,11 +71,8 @@ impl Unit {
     }
 }
 
-/// Lines in one statement: at most 11 binds each, and SQLite takes 32,766 (stack facts 0).
-const AT_ONCE: usize = 500;
-
 /// Part, hour or day, name and outcome of a sum.
-type Place<'a> = (&'static str, i64, Cow<'a, str>, &'a str);
+type Place<'a> = (&'static str, i64, Cow<'a, str>, Cow<'a, str>);
 /// Hour or day, figure and bucket of a time.
 type Time = (i64, &'static str, i32);
 
@@ -89,7 +87,7 @@ fn add_to(connection: &mut AnyConnection, unit: Unit, rows: &[&UsageRow]) -> Res
     for row in rows {
         let at = unit.of(row.time);
         for (part, name) in parts(row) {
-            let sum = sums.entry((part, at, name, &row.outcome)).or_default();
+            let sum = sums.entry((part, at, name, storable(&row.outcome))).or_default();
             sum.count(&row.outcome, 1);
             sum.spend(&row.tokens);
         }
@@ -98,10 +96,8 @@ fn add_to(connection: &mut AnyConnection, unit: Unit, rows: &[&UsageRow]) -> Res
             *times.entry((at, figure, bucket(millis))).or_default() += 1;
         }
     }
-    let sums: Vec<_> = sums.into_iter().collect();
-    let times: Vec<_> = times.into_iter().collect();
-    sums.chunks(AT_ONCE).try_for_each(|sums| add_sums(connection, unit, sums))?;
-    times.chunks(AT_ONCE).try_for_each(|times| add_times(connection, unit, times))
+    add_sums(connection, unit, &sums)?;
+    add_times(connection, unit, &times)
 }
 
 /// Adds to the sums what a row's tokens and cost have become since it was added.
@@ -200,73 +196,54 @@ fn parts(row: &UsageRow) -> impl Iterator<Item = (&'static str, Cow<'_, str>)> {
 fn add_sums(
     connection: &mut AnyConnection,
     unit: Unit,
-    lines: &[(Place<'_>, Sums)],
+    sums: &BTreeMap<Place<'_>, Sums>,
 ) -> Result<(), StoreError> {
     let (table, column) = (unit.sums(), unit.column());
-    let statement = format!(
+    let before = format!(
         "INSERT INTO {table} (part, {column}, name, outcome, requests, prompt_tokens, completion_tokens, \
-         total_tokens, reasoning_tokens, cached_tokens, cost) VALUES {} \
-         ON CONFLICT (part, {column}, name, outcome) DO UPDATE SET \
+         total_tokens, reasoning_tokens, cached_tokens, cost) VALUES"
+    );
+    let behind = format!(
+        "ON CONFLICT (part, {column}, name, outcome) DO UPDATE SET \
          requests = {table}.requests + excluded.requests, \
          prompt_tokens = {table}.prompt_tokens + excluded.prompt_tokens, \
          completion_tokens = {table}.completion_tokens + excluded.completion_tokens, \
          total_tokens = {table}.total_tokens + excluded.total_tokens, \
          reasoning_tokens = {table}.reasoning_tokens + excluded.reasoning_tokens, \
          cached_tokens = {table}.cached_tokens + excluded.cached_tokens, \
-         cost = {table}.cost + excluded.cost",
-        binds(lines.len(), 11)
+         cost = {table}.cost + excluded.cost"
     );
-    let mut query = diesel::sql_query(statement).into_boxed();
-    for ((part, at, name, outcome), sums) in lines {
-        query = query
-            .bind::<Text, _>(*part)
-            .bind::<BigInt, _>(*at)
-            .bind::<Text, _>(&**name)
-            .bind::<Text, _>(storable(outcome))
-            .bind::<BigInt, _>(figure(sums.requests))
-            .bind::<BigInt, _>(figure(sums.prompt_tokens))
-            .bind::<BigInt, _>(figure(sums.completion_tokens))
-            .bind::<BigInt, _>(figure(sums.total_tokens))
-            .bind::<BigInt, _>(figure(sums.reasoning_tokens))
-            .bind::<BigInt, _>(figure(sums.cached_tokens))
-            .bind::<Double, _>(sums.cost);
-    }
-    query.execute(connection)?;
-    Ok(())
+    let lines = sums.iter().map(|((part, at, name, outcome), sums)| {
+        vec![
+            Value::Text((*part).into()),
+            Value::Whole(*at),
+            Value::Text(name.as_ref().into()),
+            Value::Text(outcome.as_ref().into()),
+            Value::Whole(figure(sums.requests)),
+            Value::Whole(figure(sums.prompt_tokens)),
+            Value::Whole(figure(sums.completion_tokens)),
+            Value::Whole(figure(sums.total_tokens)),
+            Value::Whole(figure(sums.reasoning_tokens)),
+            Value::Whole(figure(sums.cached_tokens)),
+            Value::Fraction(sums.cost),
+        ]
+    });
+    Ok(statement::insert(connection, &before, &lines.collect::<Vec<_>>(), &behind)?)
 }
 
-fn add_times(connection: &mut AnyConnection, unit: Unit, lines: &[(Time, i64)]) -> Result<(), StoreError> {
+fn add_times(
+    connection: &mut AnyConnection,
+    unit: Unit,
+    times: &BTreeMap<Time, i64>,
+) -> Result<(), StoreError> {
     let (table, column) = (unit.times(), unit.column());
-    let statement = format!(
-        "INSERT INTO {table} ({column}, figure, bucket, requests) VALUES {} \
-         ON CONFLICT ({column}, figure, bucket) DO UPDATE SET requests = {table}.requests + excluded.requests",
-        binds(lines.len(), 4)
+    let before = format!("INSERT INTO {table} ({column}, figure, bucket, requests) VALUES");
+    let behind = format!(
+        "ON CONFLICT ({column}, figure, bucket) DO UPDATE SET requests = {table}.requests + excluded.requests"
     );
-    let mut query = diesel::sql_query(statement).into_boxed();
-    for ((at, figure, bucket), requests) in lines {
-        query = query
-            .bind::<BigInt, _>(*at)
-            .bind::<Text, _>(*figure)
-            .bind::<Integer, _>(*bucket)
-            .bind::<BigInt, _>(*requests);
-    }
-    query.execute(connection)?;
-    Ok(())
-}
-
-/// `($1, $2), ($3, $4)`: the places of so many lines with so many columns each.
-fn binds(lines: usize, columns: usize) -> String {
-    let line = |line: usize| {
-        let places = (1..=columns).map(|column| format!("${}", line * columns + column));
-        format!("({})", places.collect::<Vec<_>>().join(", "))
-    };
-    (0..lines).map(line).collect::<Vec<_>>().join(", ")
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn every_value_has_its_place() {
-        assert_eq!(super::binds(2, 3), "($1, $2, $3), ($4, $5, $6)");
-    }
+    let lines = times.iter().map(|((at, figure, bucket), requests)| {
+        let bucket = Value::Whole(i64::from(*bucket));
+        vec![Value::Whole(*at), Value::Text((*figure).into()), bucket, Value::Whole(*requests)]
+    });
+    Ok(statement::insert(connection, &before, &lines.collect::<Vec<_>>(), &behind)?)
 }

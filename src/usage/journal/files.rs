@@ -134,6 +134,11 @@ impl Inner {
             .map(Arc::new)?;
         files.is_new = true;
         let full = files.current.replace(Arc::clone(&created));
+        // While the database is away files come to be many: only of the first and the last something is in
+        // memory.
+        if let Some(full) = full.as_ref().filter(|_| !files.others.is_empty()) {
+            full.forget();
+        }
         files.others.extend(full);
         Ok(created)
     }

@@ -93,7 +93,7 @@ pub fn write(row: &Arc<UsageRow>) -> (Vec<u8>, Arc<UsageRow>) {
 }
 
 fn json(row: &UsageRow) -> Vec<u8> {
-    let mut payload = Vec::with_capacity(512);
+    let mut payload = Vec::with_capacity(1024);
     // Writing numbers and texts into memory cannot fail.
     let _ = serde_json::to_writer(&mut payload, &Line::from(row));
     payload

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// Rows are kept up to so many bytes of their frames.
-const MOST: usize = 1 << 20;
+const MOST: usize = 4 << 20;
 
 /// Rows that the database has not got, in order.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub struct Recent {
 }
 
 impl Recent {
-    /// Of a file that is new, or of one that has rows already.
+    /// Of a file that is new, or of one that has rows already and is to be read.
     pub fn new(is_empty: bool) -> Recent {
         Recent { rows: VecDeque::new(), bytes: 0, is_whole: is_empty }
     }

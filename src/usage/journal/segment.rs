@@ -86,6 +86,11 @@ impl Segment {
         self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What of it is in memory is read from the file when it is needed.
+    pub fn forget(&self) {
+        *self.recent() = Recent::new(false);
+    }
+
     /// Its file.
     pub fn path(&self) -> &Path {
         &self.path

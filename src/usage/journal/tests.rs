@@ -163,16 +163,16 @@ fn its_own_file_may_be_damaged_while_it_serves() {
     let folder = folder();
     let journal = open(&folder);
     // More than is kept in memory beside it.
-    append(&journal, 0..5_000);
+    append(&journal, 0..20_000);
     let path = the_file(&folder);
     let mut bytes = fs::read(&path).expect("a file");
-    assert!(bytes.len() > 1 << 20);
+    assert!(bytes.len() > 4 << 20);
     let at = bytes.len() - 40;
     bytes[at] ^= 1;
     fs::write(&path, &bytes).expect("the same file");
-    assert_eq!(drain(&journal), (0..4_999).collect::<Vec<i64>>());
-    append(&journal, 5_000..5_002);
-    assert_eq!(drain(&journal), [5_000, 5_001]);
+    assert_eq!(drain(&journal), (0..19_999).collect::<Vec<i64>>());
+    append(&journal, 20_000..20_002);
+    assert_eq!(drain(&journal), [20_000, 20_001]);
     assert_eq!((journal.set_aside(), journal.depth().rows), (1, 0));
 }
 
