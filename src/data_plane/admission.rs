@@ -1,8 +1,11 @@
 //! How many requests are in, how much memory their bodies take, and whether more may come.
 
 use super::errors::{ApiError, Kind};
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -89,6 +92,11 @@ impl Gate {
         self.end.send_replace(true);
     }
 
+    /// The same as [`Gate::ended`], for who asks at every turn whether it has come.
+    pub fn coming_end(&self) -> End {
+        End { told: self.end.subscribe(), waiting: Box::pin(self.ended()) }
+    }
+
     /// Waits for [`Gate::end`].
     pub fn ended(&self) -> impl Future<Output = ()> + use<> {
         let mut end = self.end.subscribe();
@@ -98,6 +106,24 @@ impl Gate {
                 std::future::pending::<()>().await;
             }
         }
+    }
+}
+
+/// The end that [`Gate::end`] brings.
+pub struct End {
+    told: watch::Receiver<bool>,
+    waiting: Pin<Box<dyn Future<Output = ()>>>,
+}
+
+impl End {
+    /// Whether it may have come since this began, which costs less than waiting for it.
+    pub fn may_have_come(&self) -> bool {
+        self.told.has_changed().unwrap_or(true)
+    }
+
+    /// Ready when it has come.
+    pub fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        self.waiting.as_mut().poll(context)
     }
 }
 

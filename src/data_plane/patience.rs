@@ -1,10 +1,11 @@
 //! How long a stream may go on: until it falls silent, its time is over, or the program ends.
 
+use super::admission::End;
 use crate::keypool::Ending;
 use crate::upstream::fault::TransportFault;
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -58,26 +59,33 @@ pub struct Patience {
     last_sign: Instant,
     deadline: Instant,
     timer: Pin<Box<Sleep>>,
-    stopping: Pin<Box<dyn Future<Output = ()>>>,
+    end: End,
+    /// Whether nothing was waited for since the last sign.
+    is_fresh: bool,
+    /// Whom the timer and the end wake.
+    waker: Option<Waker>,
 }
 
 impl Patience {
     /// For a stream that may be silent for `idle` and take `whole` from now on. It ends early when
-    /// `stopping` comes to pass.
-    pub fn new(idle: Duration, whole: Duration, stopping: impl Future<Output = ()> + 'static) -> Patience {
+    /// the `end` comes.
+    pub fn new(idle: Duration, whole: Duration, end: End) -> Patience {
         let now = Instant::now();
         Patience {
             idle,
             last_sign: now,
             deadline: now + whole,
             timer: Box::pin(sleep_until(now + idle.min(whole))),
-            stopping: Box::pin(stopping),
+            end,
+            is_fresh: false,
+            waker: None,
         }
     }
 
     /// The upstream sent something. Errors: too late.
     pub fn sign(&mut self) -> Result<(), Broken> {
         self.last_sign = Instant::now();
+        self.is_fresh = true;
         if self.last_sign < self.deadline { Ok(()) } else { Err(Broken::Upstream(TransportFault::Deadline)) }
     }
 
@@ -85,11 +93,17 @@ impl Patience {
     pub fn shorten(&mut self, time: Duration) {
         self.deadline = self.deadline.min(Instant::now() + time);
         self.timer.as_mut().reset(self.deadline);
+        // It has to be asked once before it wakes anybody.
+        self.waker = None;
     }
 
     /// Ready when it is over. The timer is only set anew when it fires, not at each sign.
     pub fn poll(&mut self, context: &mut Context<'_>) -> Poll<Broken> {
-        if self.stopping.as_mut().poll(context).is_ready() {
+        if self.goes_on(context.waker()) {
+            return Poll::Pending;
+        }
+        self.waker = Some(context.waker().clone());
+        if self.end.poll(context).is_ready() {
             return Poll::Ready(Broken::Stopping);
         }
         while self.timer.as_mut().poll(context).is_ready() {
@@ -104,5 +118,13 @@ impl Patience {
             self.timer.as_mut().reset(idle_end.min(self.deadline));
         }
         Poll::Pending
+    }
+
+    /// Whether a sign came just now, before the timer, and both know whom to wake: so it is for nearly every
+    /// chunk, and asking both would cost more than passing it on.
+    fn goes_on(&mut self, waker: &Waker) -> bool {
+        let is_fresh = std::mem::take(&mut self.is_fresh);
+        let is_known = self.waker.as_ref().is_some_and(|known| known.will_wake(waker));
+        is_fresh && is_known && self.last_sign < self.timer.deadline() && !self.end.may_have_come()
     }
 }

@@ -163,7 +163,7 @@ impl Relay {
     ) -> Relay {
         let Plane { shared, .. } = plane;
         let options = shared.options.get();
-        let stopping = shared.gate.ended();
+        let end = shared.gate.coming_end();
         let mut relay = Relay {
             upstream: Some(opening.body),
             splitter: opening.splitter,
@@ -171,7 +171,7 @@ impl Relay {
             dialect,
             outbox: Outbox::new(opening.events),
             phase: Phase::Open,
-            patience: Patience::new(options.idle_timeout, options.stream_timeout, stopping),
+            patience: Patience::new(options.idle_timeout, options.stream_timeout, end),
             lease,
             record: Some(record),
             written: Written::default(),

@@ -69,8 +69,13 @@ async fn send(
     } else {
         slices.extend(body.iter().filter(|slice| !slice.is_empty()).cloned());
     }
-    slices.push_front(out.freeze());
-    link.io.write_all_buf(&mut Slices(slices)).await.map_err(|_| TransportFault::NoHead)?;
+    let sent = if slices.is_empty() {
+        link.io.write_all(&out).await
+    } else {
+        slices.push_front(out.freeze());
+        link.io.write_all_buf(&mut Slices(slices)).await
+    };
+    sent.map_err(|_| TransportFault::NoHead)?;
     link.io.flush().await.map_err(|_| TransportFault::NoHead)
 }
 
