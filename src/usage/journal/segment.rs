@@ -18,8 +18,10 @@ use std::{fs, io};
 /// How a file of the journal ends; whose rows could not all be read.
 pub const NAME: &str = "journal";
 pub const SET_ASIDE: &str = "damaged";
-/// So much of a file is read at a time: more than the largest frame.
+/// So much of a file is looked through at a time: more than the largest frame.
 const CHUNK: usize = 2 * frame::LARGEST;
+/// So much of it is read for the database at a time: many rows come together then.
+const READ: usize = 1 << 20;
 /// What is written for a try.
 static TRIAL: [u8; 64 * 1024] = [0; 64 * 1024];
 
@@ -155,7 +157,7 @@ impl Segment {
             return Read { frames: rows.len(), rows, length, damaged: false };
         }
         let (from, unread) = (self.read.load(Ordering::Acquire), self.unread());
-        let size = usize::try_from(unread).unwrap_or(CHUNK).min(CHUNK);
+        let size = usize::try_from(unread).unwrap_or(READ).min(READ);
         let mut bytes = vec![0; size];
         if let Err(error) = self.file.read_exact_at(&mut bytes, from) {
             log::error!("{size} bytes of {} cannot be read: {error}", self.path.display());
