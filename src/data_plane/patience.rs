@@ -60,8 +60,6 @@ pub struct Patience {
     deadline: Instant,
     timer: Pin<Box<Sleep>>,
     end: End,
-    /// Whether nothing was waited for since the last sign.
-    is_fresh: bool,
     /// Whom the timer and the end wake.
     waker: Option<Waker>,
 }
@@ -77,7 +75,6 @@ impl Patience {
             deadline: now + whole,
             timer: Box::pin(sleep_until(now + idle.min(whole))),
             end,
-            is_fresh: false,
             waker: None,
         }
     }
@@ -85,7 +82,6 @@ impl Patience {
     /// The upstream sent something. Errors: too late.
     pub fn sign(&mut self) -> Result<(), Broken> {
         self.last_sign = Instant::now();
-        self.is_fresh = true;
         if self.last_sign < self.deadline { Ok(()) } else { Err(Broken::Upstream(TransportFault::Deadline)) }
     }
 
@@ -120,11 +116,50 @@ impl Patience {
         Poll::Pending
     }
 
-    /// Whether a sign came just now, before the timer, and both know whom to wake: so it is for nearly every
-    /// chunk, and asking both would cost more than passing it on.
-    fn goes_on(&mut self, waker: &Waker) -> bool {
-        let is_fresh = std::mem::take(&mut self.is_fresh);
+    /// Whether neither the timer nor the end can have come, and both know whom to wake: so it is for nearly
+    /// every chunk, and asking both would cost more than passing it on. The time is taken now: since the last
+    /// sign the timer may have fired while the client read nothing, and nobody listened.
+    fn goes_on(&self, waker: &Waker) -> bool {
         let is_known = self.waker.as_ref().is_some_and(|known| known.will_wake(waker));
-        is_fresh && is_known && self.last_sign < self.timer.deadline() && !self.end.may_have_come()
+        is_known && Instant::now() < self.timer.deadline() && !self.end.may_have_come()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data_plane::admission::Gate;
+    use futures_util::task::noop_waker_ref;
+
+    fn over(patience: &mut Patience) -> Poll<Broken> {
+        patience.poll(&mut Context::from_waker(noop_waker_ref()))
+    }
+
+    #[actix_web::test]
+    async fn a_timer_that_fired_while_nobody_listened_is_heard() {
+        let hour = Duration::from_secs(3600);
+        let mut patience = Patience::new(Duration::ZERO, hour, Gate::new(1, 1).coming_end());
+        let end = Instant::now() + Duration::from_millis(5);
+        patience.timer.as_mut().reset(end);
+        assert!(over(&mut patience).is_pending());
+        assert_eq!(patience.sign(), Ok(()));
+        sleep_until(end).await;
+        assert_eq!(over(&mut patience), Poll::Ready(Broken::Upstream(TransportFault::Idle)));
+    }
+
+    #[actix_web::test]
+    async fn the_end_is_heard_between_signs_and_a_shorter_time_is_kept() {
+        let (hour, gate) = (Duration::from_secs(3600), Gate::new(1, 1));
+        let mut patience = Patience::new(hour, hour, gate.coming_end());
+        for _ in 0..3 {
+            assert_eq!(patience.sign(), Ok(()));
+            assert!(over(&mut patience).is_pending());
+        }
+        gate.end();
+        assert_eq!(over(&mut patience), Poll::Ready(Broken::Stopping));
+        let mut patience = Patience::new(hour, hour, Gate::new(1, 1).coming_end());
+        assert!(over(&mut patience).is_pending());
+        patience.shorten(Duration::ZERO);
+        assert_eq!(over(&mut patience), Poll::Ready(Broken::Upstream(TransportFault::Deadline)));
     }
 }
