@@ -142,10 +142,17 @@ mod tests {
         let mut patience = Patience::new(Duration::ZERO, hour, Gate::new(1, 1).coming_end());
         let end = Instant::now() + Duration::from_millis(5);
         patience.timer.as_mut().reset(end);
-        assert!(over(&mut patience).is_pending());
-        assert_eq!(patience.sign(), Ok(()));
-        sleep_until(end).await;
-        assert_eq!(over(&mut patience), Poll::Ready(Broken::Upstream(TransportFault::Idle)));
+        let mut listened = false;
+        let mut fired = Box::pin(sleep_until(end));
+        let heard = poll_fn(|context| {
+            if !std::mem::replace(&mut listened, true) {
+                assert!(patience.poll(context).is_pending());
+                assert_eq!(patience.sign(), Ok(()));
+            }
+            // Until then whatever wakes this task is not passed on.
+            fired.as_mut().poll(context).map(|()| patience.poll(context))
+        });
+        assert_eq!(heard.await, Poll::Ready(Broken::Upstream(TransportFault::Idle)));
     }
 
     #[actix_web::test]

@@ -15,11 +15,9 @@ use std::path::Path;
 use std::time::Duration;
 
 /// The waiting time comes first: SQLite's own is zero, and every later line may meet a lock.
-/// FULL, because with NORMAL the last commits may be lost with the power (stack facts 1.4). A batch of rows
-/// changes more pages of indexes than the two megabytes hold that SQLite keeps by itself.
+/// FULL, because with NORMAL the last commits may be lost with the power (stack facts 1.4).
 const PRAGMAS: &str = "PRAGMA busy_timeout = 5000; PRAGMA synchronous = FULL; \
-                       PRAGMA foreign_keys = ON; PRAGMA journal_size_limit = 67108864; \
-                       PRAGMA cache_size = -8192;";
+                       PRAGMA foreign_keys = ON; PRAGMA journal_size_limit = 67108864;";
 
 /// The application id in the file's header (sqlite.org/fileformat2.html, 1.3.19): "ORPX".
 const MARK: &str = "PRAGMA application_id = 1330794584";
