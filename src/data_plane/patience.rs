@@ -138,8 +138,8 @@ mod tests {
 
     #[actix_web::test]
     async fn a_timer_that_fired_while_nobody_listened_is_heard() {
-        let hour = Duration::from_secs(3600);
-        let mut patience = Patience::new(Duration::ZERO, hour, Gate::new(1, 1).coming_end());
+        let (hour, gate) = (Duration::from_secs(3600), Gate::new(1, 1));
+        let mut patience = Patience::new(Duration::ZERO, hour, gate.coming_end());
         let end = Instant::now() + Duration::from_millis(5);
         patience.timer.as_mut().reset(end);
         let mut listened = false;
@@ -167,7 +167,8 @@ mod tests {
         }
         gate.end();
         assert_eq!(over(&mut patience), Poll::Ready(Broken::Stopping));
-        let mut patience = Patience::new(hour, hour, Gate::new(1, 1).coming_end());
+        let gate = Gate::new(1, 1);
+        let mut patience = Patience::new(hour, hour, gate.coming_end());
         let mut is_first = true;
         let over = poll_fn(|context| {
             if std::mem::take(&mut is_first) {
