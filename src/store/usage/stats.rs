@@ -7,8 +7,9 @@ use crate::domain::usage_stats::{Period, Share, Sums, UsageStats};
 use crate::store::Store;
 use crate::store::connection::AnyConnection;
 use crate::store::error::StoreError;
+use crate::store::schema::{usage_day_times, usage_times};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Double, Integer, Text};
+use diesel::sql_types::{BigInt, Double, Text};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -62,30 +63,36 @@ fn told(
         }
     }
     let models: Vec<CountLine> = diesel::sql_query(format!(
-        "SELECT {column} AS at, '' AS figure, 0 AS bucket, COUNT(*) AS requests FROM {table} \
+        "SELECT {column} AS at, COUNT(*) AS models FROM {table} \
          WHERE part = 'model' AND outcome = 'completed' AND {column} >= $1 GROUP BY {column}"
     ))
     .bind::<BigInt, _>(first)
     .load(connection)?;
     for line in models {
         if let Some(period) = told.get_mut(&line.at) {
-            period.models = count(line.requests);
+            period.models = count(line.models);
         }
     }
-    let times: Vec<CountLine> = diesel::sql_query(format!(
-        "SELECT {column} AS at, figure, bucket, requests FROM {} WHERE {column} >= $1",
-        unit.times()
-    ))
-    .bind::<BigInt, _>(first)
-    .load(connection)?;
-    for line in times {
-        if let Some(period) = told.get_mut(&line.at) {
-            let is_duration = line.figure == "duration";
-            let of = if is_duration { &mut period.duration } else { &mut period.first_content };
-            of.add(line.bucket, count(line.requests));
+    for (at, figure, bucket, requests) in times(connection, unit, first)? {
+        if let Some(period) = told.get_mut(&at) {
+            let of = if figure == "duration" { &mut period.duration } else { &mut period.first_content };
+            of.add(bucket, count(requests));
         }
     }
     Ok(told.into_values().collect())
+}
+
+/// How many requests took how long in the periods from `first` on. There are thousands of these lines, so
+/// they are read by the places of their columns, not by their names.
+fn times(
+    connection: &mut AnyConnection,
+    unit: Unit,
+    first: i64,
+) -> QueryResult<Vec<(i64, String, i32, i64)>> {
+    match unit {
+        Unit::Hour => usage_times::table.filter(usage_times::hour.ge(first)).load(connection),
+        Unit::Day => usage_day_times::table.filter(usage_day_times::day.ge(first)).load(connection),
+    }
 }
 
 /// What each name of `part` adds up to from the day `first` on, most requests first.
@@ -141,17 +148,13 @@ struct SumLine {
     cost: f64,
 }
 
-/// A count of an hour or a day.
+/// How many models answered in an hour or a day.
 #[derive(QueryableByName)]
 struct CountLine {
     #[diesel(sql_type = BigInt)]
     at: i64,
-    #[diesel(sql_type = Text)]
-    figure: String,
-    #[diesel(sql_type = Integer)]
-    bucket: i32,
     #[diesel(sql_type = BigInt)]
-    requests: i64,
+    models: i64,
 }
 
 impl SumLine {
