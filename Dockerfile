@@ -19,14 +19,10 @@ LABEL org.opencontainers.image.title="openrouter-proxy" \
       org.opencontainers.image.licenses="MIT"
 
 # The database is openrouter_proxy.db in /data unless DATABASE_URL says otherwise; config.json and .env are read there
-# too. The admin plane listens on every address of the container; publish its port on the host's loopback only. Of memory
-# that is free little is kept (README, "Memory").
+# too. The admin plane listens on every address of the container; publish its port on the host's loopback only.
 ENV OPENROUTER_PROXY_DATA_DIR=/data \
     ADMIN_HOST=0.0.0.0 \
-    ADMIN_STATIC_DIR=/usr/local/share/openrouter-proxy/static \
-    MALLOC_ARENA_MAX=4 \
-    MALLOC_MMAP_THRESHOLD_=2097152 \
-    MALLOC_TRIM_THRESHOLD_=8388608
+    ADMIN_STATIC_DIR=/usr/local/share/openrouter-proxy/static
 
 USER 10001:10001
 WORKDIR /data

@@ -2,6 +2,12 @@
 
 use openrouter_proxy::{cli, commands};
 use std::process::ExitCode;
+use tikv_jemallocator::Jemalloc;
+
+/// Takes a sixth less processor time for a request than the allocator of the C library, and keeps less of what
+/// is free, without being told to by variables (`docs/BENCHMARKS.md`).
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
     match cli::parse(std::env::args_os()) {

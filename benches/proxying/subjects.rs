@@ -142,7 +142,6 @@ impl Proxy {
                 ("ADMIN_PORT", admin.to_string()),
                 ("LOG_LEVEL", "warn".to_owned()),
             ])
-            .envs(allocator())
             .envs(url)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -202,16 +201,6 @@ pub fn start_up(upstream: SocketAddr) -> (Duration, u64) {
     let ready = began.elapsed();
     std::thread::sleep(Duration::from_secs(3));
     (ready, proxy.resident())
-}
-
-/// How glibc's allocator is told to keep and to give back, as in the README; other values can be tried with
-/// variables of these names behind `PROXY_`.
-fn allocator() -> impl Iterator<Item = (&'static str, String)> {
-    [("MALLOC_ARENA_MAX", "4"), ("MALLOC_MMAP_THRESHOLD_", "2097152"), ("MALLOC_TRIM_THRESHOLD_", "8388608")]
-        .into_iter()
-        .map(|(name, value)| {
-            (name, std::env::var(format!("PROXY_{name}")).unwrap_or_else(|_| value.to_owned()))
-        })
 }
 
 fn wait_for(address: SocketAddr) {

@@ -13,10 +13,6 @@ use openrouter_proxy::simulator::{Options, Simulator};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// How the README has glibc's allocator told to keep little of what is free.
-const ALLOCATOR: [(&str, &str); 3] =
-    [("MALLOC_ARENA_MAX", "4"), ("MALLOC_MMAP_THRESHOLD_", "2097152"), ("MALLOC_TRIM_THRESHOLD_", "8388608")];
-
 /// The program in a process of its own, whose memory can be looked at, with its simulator.
 struct Outside {
     simulator: Simulator,
@@ -37,7 +33,6 @@ impl Outside {
             .set("PROXY_FREE_MINUTE_LIMIT", "-1")
             .set("ACCESS_PASSWORD", PASSWORD)
             .set("SERVER_WORKERS", "1");
-        let program = ALLOCATOR.iter().fold(program, |program, (name, value)| program.set(name, value));
         let program = settings.iter().fold(program, |program, (name, value)| program.set(name, value));
         let mut running = program.start(&["serve"]);
         let address = running.address("clients connect to ");
