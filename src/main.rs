@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use tikv_jemallocator::Jemalloc;
 
 /// Takes a sixth less processor time for a request than the allocator of the C library, and keeps less of what
-/// is free, without being told to by variables (`docs/BENCHMARKS.md`).
+/// is free, without being told to by variables (`docs/BENCHMARKS.md`). The C libraries keep theirs: in place of it, jemalloc
+/// waits for itself for ever where libfaketime is loaded, since each asks the other as it starts.
 #[global_allocator]
 static ALLOCATOR: Jemalloc = Jemalloc;
 
