@@ -7,7 +7,7 @@ use super::errors::{ApiError, Kind};
 use tokio::task::spawn_blocking;
 
 /// Looking through so many bytes takes less than a tenth of a millisecond.
-const SHORT_BODY: usize = 32 * 1024;
+const SHORT_BODY: usize = 128 * 1024;
 
 /// Whether a body of so many bytes is better looked through beside the worker thread.
 pub fn is_long(bytes: usize) -> bool {

@@ -107,7 +107,7 @@ impl Shaping {
             plan.apply(&mut document, dialect).map_err(bad_body)?;
             facts = Some(found);
         }
-        Ok(Shaped { body: document.finish().slices().to_vec(), facts, asked })
+        Ok(Shaped { body: document.finish().into_slices(), facts, asked })
     }
 
     /// Learns from a refusal that a body shaped for `model` was too large. Returns what the balance

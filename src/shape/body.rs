@@ -173,8 +173,8 @@ impl Document {
     }
 
     /// Reads the object at `span`; `path` names it in the fault.
-    pub(crate) fn object(&self, span: Span, path: &str) -> Result<Object, BodyFault> {
-        Object::read(self.text(), &span).map_err(|flaw| BodyFault::flaw(path, flaw))
+    pub(crate) fn object(&self, span: Span, path: impl fmt::Display) -> Result<Object, BodyFault> {
+        Object::read(self.text(), &span).map_err(|flaw| BodyFault::flaw(&path.to_string(), flaw))
     }
 
     /// Takes over edits to an object inside. Each inner object may be edited once.
@@ -208,6 +208,11 @@ impl Shaped {
     /// Its pieces in order; sharing them copies nothing.
     pub fn slices(&self) -> &[Bytes] {
         &self.slices
+    }
+
+    /// The same, to keep.
+    pub fn into_slices(self) -> Vec<Bytes> {
+        self.slices
     }
 
     /// It as one piece; copies only if there are several.

@@ -12,6 +12,7 @@ use super::json::{self, Kind, Object, Span};
 use super::turns::{each_object, is_blank, text_of};
 use crate::domain::cache_control::CacheControl;
 use crate::domain::model::Model;
+use std::fmt::Arguments;
 
 /// The marker, and the name it goes by.
 const NAME: &str = "cache_control";
@@ -85,21 +86,21 @@ impl Carriers {
         let system = if dialect == Dialect::Messages { doc.span("system") } else { None };
         let mut found = Carriers { system: system.clone(), turns: Vec::new(), marked: Vec::new() };
         if let Some(span) = &system {
-            found.parts(doc, span, "system", DEPTH)?;
+            found.parts(doc, span, format_args!("system"), DEPTH)?;
         }
         let field = dialect.prompt_field();
         if let Some(span) = doc.span(field) {
             each_object(doc, &span, field, |index, message| {
-                found.turn(doc, message, &format!("{field}[{index}].content"))
+                found.turn(doc, message, format_args!("{field}[{index}].content"))
             })?;
         }
         if let Some(span) = doc.span("tools") {
-            found.parts(doc, &span, "tools", 1)?;
+            found.parts(doc, &span, format_args!("tools"), 1)?;
         }
         Ok(found)
     }
 
-    fn turn(&mut self, doc: &Document, message: Object, path: &str) -> Result<(), BodyFault> {
+    fn turn(&mut self, doc: &Document, message: Object, path: Arguments<'_>) -> Result<(), BodyFault> {
         let role =
             message.get("role").and_then(|member| json::string(json::slice(doc.text(), &member.value)));
         let content = message.get("content").map(|member| member.value.clone());
@@ -111,10 +112,16 @@ impl Carriers {
         Ok(())
     }
 
-    fn parts(&mut self, doc: &Document, span: &Span, path: &str, depth: usize) -> Result<(), BodyFault> {
+    fn parts(
+        &mut self,
+        doc: &Document,
+        span: &Span,
+        path: Arguments<'_>,
+        depth: usize,
+    ) -> Result<(), BodyFault> {
         each_object(doc, span, path, |index, part| {
             if let Some(inner) = part.get("content").filter(|_| depth > 1) {
-                self.parts(doc, &inner.value, &format!("{path}[{index}].content"), depth - 1)?;
+                self.parts(doc, &inner.value, format_args!("{path}[{index}].content"), depth - 1)?;
             }
             self.note(part);
             Ok(())

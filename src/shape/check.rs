@@ -6,6 +6,7 @@
 use super::body::{BodyFault, Document, integer};
 use super::dialect::Dialect;
 use super::json::{self, Kind, Span};
+use std::fmt::{Arguments, Display};
 
 /// Refuses a body with the first fault found, naming the field.
 pub fn check(doc: &Document, dialect: Dialect) -> Result<(), BodyFault> {
@@ -14,7 +15,7 @@ pub fn check(doc: &Document, dialect: Dialect) -> Result<(), BodyFault> {
         Dialect::Chat => check_messages(doc)?,
         Dialect::Messages => {
             if let Some(system) = doc.span("system") {
-                check_content(doc, "system", &system)?;
+                check_content(doc, format_args!("system"), &system)?;
             }
             check_messages(doc)?;
         }
@@ -91,7 +92,7 @@ enum Form {
 }
 
 impl Form {
-    fn check(self, field: &str, raw: &str) -> Result<(), BodyFault> {
+    fn check(self, field: impl Display, raw: &str) -> Result<(), BodyFault> {
         let kind = json::kind(raw);
         let (fits, wanted) = match self {
             Form::Bool => (kind == Kind::Bool, "true or false"),
@@ -105,12 +106,12 @@ impl Form {
     }
 }
 
-fn must_be(field: &str, wanted: &str) -> BodyFault {
-    BodyFault::field(field, format!("{field} must be {wanted}"))
+fn must_be(field: impl Display, wanted: &str) -> BodyFault {
+    BodyFault::field(field.to_string(), format!("{field} must be {wanted}"))
 }
 
-fn missing(field: &str) -> BodyFault {
-    BodyFault::field(field, format!("{field} is missing"))
+fn missing(field: impl Display) -> BodyFault {
+    BodyFault::field(field.to_string(), format!("{field} is missing"))
 }
 
 fn check_model(doc: &Document) -> Result<(), BodyFault> {
@@ -132,7 +133,7 @@ fn check_messages(doc: &Document) -> Result<(), BodyFault> {
     if let Some(span) = doc.span("messages") {
         json::each_element(doc.text(), &span, |index, element| {
             count += 1;
-            check_message(doc, &format!("messages[{index}]"), element)
+            check_message(doc, format_args!("messages[{index}]"), element)
         })?;
     }
     if count == 0 {
@@ -141,27 +142,26 @@ fn check_messages(doc: &Document) -> Result<(), BodyFault> {
     Ok(())
 }
 
-fn check_message(doc: &Document, path: &str, span: Span) -> Result<(), BodyFault> {
+fn check_message(doc: &Document, path: Arguments<'_>, span: Span) -> Result<(), BodyFault> {
     let text = doc.text();
     Form::Object.check(path, json::slice(text, &span))?;
     let message = doc.object(span, path)?;
-    let role = format!("{path}.role");
-    let raw =
-        message.get("role").map(|member| json::slice(text, &member.value)).ok_or_else(|| missing(&role))?;
-    if json::string(raw).is_none_or(|role| role.is_empty()) {
-        return Err(must_be(&role, "a string such as \"user\""));
+    let role = message.get("role").map(|member| json::slice(text, &member.value));
+    let role = role.ok_or_else(|| missing(format_args!("{path}.role")))?;
+    if json::string(role).is_none_or(|role| role.is_empty()) {
+        return Err(must_be(format_args!("{path}.role"), "a string such as \"user\""));
     }
     let Some(content) = message.get("content") else { return Ok(()) };
-    check_content(doc, &format!("{path}.content"), &content.value)
+    check_content(doc, format_args!("{path}.content"), &content.value)
 }
 
 /// A text, nothing, or a list of parts.
-fn check_content(doc: &Document, path: &str, span: &Span) -> Result<(), BodyFault> {
+fn check_content(doc: &Document, path: Arguments<'_>, span: &Span) -> Result<(), BodyFault> {
     let text = doc.text();
     match json::kind(json::slice(text, span)) {
         Kind::Text | Kind::Null => Ok(()),
         Kind::List => json::each_element(text, span, |index, part| {
-            Form::Object.check(&format!("{path}[{index}]"), json::slice(text, &part))
+            Form::Object.check(format_args!("{path}[{index}]"), json::slice(text, &part))
         }),
         _ => Err(must_be(path, "a string or a list of parts")),
     }
@@ -204,7 +204,7 @@ fn check_lists(doc: &Document) -> Result<(), BodyFault> {
                 let message = format!("{field} must not be longer than {LONGEST_MODEL} bytes");
                 return Err(BodyFault::field(field, message));
             }
-            form.check(&format!("{name}[{index}]"), raw)
+            form.check(format_args!("{name}[{index}]"), raw)
         })?;
     }
     Ok(())

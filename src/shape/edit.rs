@@ -3,6 +3,7 @@
 
 use super::json::{Object, Span, quoted};
 use bytes::Bytes;
+use std::sync::Arc;
 
 /// Bytes of the original that give way to `text`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,14 +17,14 @@ pub(crate) struct Patch {
 /// Changes to the members of one object.
 #[derive(Debug, Clone)]
 pub(crate) struct ObjectEdit {
-    object: Object,
-    states: Vec<State>,
+    object: Arc<Object>,
+    /// What becomes of a member, by its place; of those that are not here, nothing.
+    changes: Vec<(usize, Change)>,
     added: Vec<(String, String)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum State {
-    Kept,
+enum Change {
     Set(String),
     Removed,
 }
@@ -31,8 +32,7 @@ enum State {
 impl ObjectEdit {
     /// No change yet to `object`.
     pub fn new(object: Object) -> ObjectEdit {
-        let states = vec![State::Kept; object.members.len()];
-        ObjectEdit { object, states, added: Vec::new() }
+        ObjectEdit { object: Arc::new(object), changes: Vec::new(), added: Vec::new() }
     }
 
     /// The object as it was read.
@@ -43,7 +43,7 @@ impl ObjectEdit {
     /// Gives `name` the JSON value `raw`: in place if it is there, else as the last member.
     pub fn set(&mut self, name: &str, raw: String) {
         if let Some(index) = self.index(name) {
-            self.put(index, State::Set(raw));
+            self.put(index, Change::Set(raw));
         } else if let Some(slot) = self.added.iter_mut().find(|(added, _)| added == name) {
             slot.1 = raw;
         } else {
@@ -54,7 +54,7 @@ impl ObjectEdit {
     /// Takes `name` out, with the comma that parted it.
     pub fn remove(&mut self, name: &str) {
         if let Some(index) = self.index(name) {
-            self.put(index, State::Removed);
+            self.put(index, Change::Removed);
         }
         self.added.retain(|(added, _)| added != name);
     }
@@ -64,17 +64,19 @@ impl ObjectEdit {
         if let Some((_, raw)) = self.added.iter().find(|(added, _)| added == name) {
             return Some(Some(raw));
         }
-        match self.index(name).and_then(|index| self.states.get(index))? {
-            State::Kept => None,
-            State::Set(raw) => Some(Some(raw)),
-            State::Removed => Some(None),
+        if self.changes.is_empty() {
+            return None;
+        }
+        match self.change(self.index(name)?)? {
+            Change::Set(raw) => Some(Some(raw)),
+            Change::Removed => Some(None),
         }
     }
 
     /// Where the values stand that were set or removed.
     pub fn changed_values(&self) -> impl Iterator<Item = &Span> {
-        let pairs = self.object.members.iter().zip(&self.states);
-        pairs.filter(|(_, state)| **state != State::Kept).map(|(member, _)| &member.value)
+        let members = self.changes.iter().filter_map(|(index, _)| self.object.members.get(*index));
+        members.map(|member| &member.value)
     }
 
     /// The edits as patches, in order and apart from each other.
@@ -84,16 +86,17 @@ impl ObjectEdit {
         let mut end_of_kept = None;
         let mut removed_from = None;
         let mut end_of_all = self.object.span.start + 1;
-        for (member, state) in self.object.members.iter().zip(&self.states) {
+        for (index, member) in self.object.members.iter().enumerate() {
             end_of_all = member.value.end;
-            if *state == State::Removed {
+            let change = self.change(index);
+            if change == Some(&Change::Removed) {
                 removed_from = removed_from.or(Some(member.key.start));
                 continue;
             }
             if let Some(start) = removed_from.take() {
                 patches.push(Patch { span: start..member.key.start, text: String::new() });
             }
-            if let State::Set(raw) = state {
+            if let Some(Change::Set(raw)) = change {
                 patches.push(Patch { span: member.value.clone(), text: raw.clone() });
             }
             end_of_kept = Some(member.value.end);
@@ -111,7 +114,8 @@ impl ObjectEdit {
     }
 
     fn added_text(&self, mut comma: bool) -> String {
-        let mut text = String::new();
+        let length = self.added.iter().map(|(name, raw)| name.len() + raw.len() + 4).sum();
+        let mut text = String::with_capacity(length);
         for (name, raw) in &self.added {
             if std::mem::replace(&mut comma, true) {
                 text.push(',');
@@ -127,9 +131,14 @@ impl ObjectEdit {
         self.object.members.iter().position(|member| &*member.name == name)
     }
 
-    fn put(&mut self, index: usize, state: State) {
-        if let Some(slot) = self.states.get_mut(index) {
-            *slot = state;
+    fn change(&self, index: usize) -> Option<&Change> {
+        self.changes.iter().find(|(changed, _)| *changed == index).map(|(_, change)| change)
+    }
+
+    fn put(&mut self, index: usize, change: Change) {
+        match self.changes.iter_mut().find(|(changed, _)| *changed == index) {
+            Some(slot) => slot.1 = change,
+            None => self.changes.push((index, change)),
         }
     }
 }

@@ -5,10 +5,14 @@
 
 use super::scan::{Scanner, is_deeper};
 use serde::de::IgnoredAny;
+use smol_str::SmolStr;
 use std::ops::Range;
 
 /// The most members an object we look into may have; real requests have a few dozen.
 const MAX_MEMBERS: usize = 4096;
+
+/// Names of no more members than this are held against each other as they are; more are sorted first.
+const FEW_MEMBERS: usize = 16;
 
 /// The deepest nesting that a body may have: what common readers of JSON take, `serde_json` among them.
 pub(crate) const MAX_DEPTH: usize = 128;
@@ -20,7 +24,7 @@ pub(crate) type Span = Range<usize>;
 #[derive(Debug, Clone)]
 pub(crate) struct Member {
     /// The name with its escapes resolved.
-    pub name: Box<str>,
+    pub name: SmolStr,
     /// The name as it stands, quotes included.
     pub key: Span,
     /// The value as it stands.
@@ -52,7 +56,7 @@ impl Object {
             return Err(broken());
         }
         let start = scanner.at() - 1;
-        let mut members: Vec<Member> = Vec::new();
+        let mut members: Vec<Member> = Vec::with_capacity(FEW_MEMBERS / 2);
         while !scanner.take(b'}') {
             if members.len() >= MAX_MEMBERS {
                 return Err(Flaw::TooMany);
@@ -76,10 +80,10 @@ impl Object {
 }
 
 /// The name that a member's key says.
-fn name(key: &str) -> Result<Box<str>, Flaw> {
+fn name(key: &str) -> Result<SmolStr, Flaw> {
     match key.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
         Some(plain) if !plain.contains('\\') => Ok(plain.into()),
-        _ => serde_json::from_str(key).map_err(Flaw::syntax),
+        _ => serde_json::from_str::<String>(key).map(SmolStr::from).map_err(Flaw::syntax),
     }
 }
 
@@ -130,11 +134,19 @@ pub(crate) fn kind(raw: &str) -> Kind {
 
 /// The text of a JSON string, escapes resolved; `None` for another kind or a lone surrogate.
 pub(crate) fn string(raw: &str) -> Option<String> {
-    if kind(raw) == Kind::Text { serde_json::from_str(raw).ok() } else { None }
+    let inside = raw.strip_prefix('"')?;
+    match inside.strip_suffix('"') {
+        Some(plain) if memchr::memchr2(b'\\', b'"', plain.as_bytes()).is_none() => Some(plain.to_owned()),
+        _ => serde_json::from_str(raw).ok(),
+    }
 }
 
 /// `text` as a JSON string, quotes included.
 pub(crate) fn quoted(text: &str) -> String {
+    let is_plain = |byte: u8| byte >= b' ' && !matches!(byte, b'"' | b'\\');
+    if text.bytes().all(is_plain) {
+        return ["\"", text, "\""].concat();
+    }
     serde_json::Value::from(text).to_string()
 }
 
@@ -165,6 +177,15 @@ pub(crate) fn slice<'t>(text: &'t str, span: &Span) -> &'t str {
 
 /// A name that stands twice, if one does.
 fn duplicate(members: &[Member]) -> Option<String> {
+    if members.len() <= FEW_MEMBERS {
+        let mut rest = members.iter();
+        while let Some(member) = rest.next() {
+            if rest.as_slice().iter().any(|later| later.name == member.name) {
+                return Some(member.name.to_string());
+            }
+        }
+        return None;
+    }
     let mut names: Vec<&str> = members.iter().map(|member| &*member.name).collect();
     names.sort_unstable();
     names

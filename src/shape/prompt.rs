@@ -7,6 +7,7 @@ use super::dialect::Dialect;
 use super::json::{self, Kind, Object, Span};
 use super::tokens::{FILE_TOKENS, IMAGE_TOKENS, Meter};
 use super::turns::{each_object, type_of};
+use std::fmt::Arguments;
 
 /// What a chat template adds to each message: its frame and its role.
 const PER_MESSAGE: u64 = 4;
@@ -30,7 +31,7 @@ pub(crate) fn walk(doc: &Document, dialect: Dialect, meter: &mut dyn Meter) -> R
         Dialect::Messages => {
             if let Some(span) = doc.span("system") {
                 walk.meter.add(PER_MESSAGE);
-                walk.content(&span, "system", DEPTH)?;
+                walk.content(&span, format_args!("system"), DEPTH)?;
             }
             walk.messages()?;
             walk.values(&["tools", "output_format", "output_config"]);
@@ -38,7 +39,7 @@ pub(crate) fn walk(doc: &Document, dialect: Dialect, meter: &mut dyn Meter) -> R
         Dialect::Responses => {
             if let Some(span) = doc.span("instructions") {
                 walk.meter.add(PER_MESSAGE);
-                walk.content(&span, "instructions", DEPTH)?;
+                walk.content(&span, format_args!("instructions"), DEPTH)?;
             }
             walk.items()?;
             walk.values(&["tools", "text"]);
@@ -65,11 +66,11 @@ impl Walk<'_> {
         let Some(span) = self.doc.span("messages") else { return Ok(()) };
         each_object(self.doc, &span, "messages", |index, message| {
             self.meter.add(PER_MESSAGE);
-            self.message(&message, &format!("messages[{index}].content"))
+            self.message(&message, format_args!("messages[{index}].content"))
         })
     }
 
-    fn message(&mut self, message: &Object, path: &str) -> Result<(), BodyFault> {
+    fn message(&mut self, message: &Object, path: Arguments<'_>) -> Result<(), BodyFault> {
         for member in &message.members {
             match &*member.name {
                 "content" => self.content(&member.value, path, DEPTH)?,
@@ -93,15 +94,15 @@ impl Walk<'_> {
         }
         each_object(self.doc, &span, "input", |index, item| {
             self.meter.add(PER_MESSAGE);
-            self.part(&item, &format!("input[{index}]"), DEPTH)
+            self.part(&item, format_args!("input[{index}]"), DEPTH)
         })
     }
 
     /// A text or a list of parts.
-    fn content(&mut self, span: &Span, path: &str, depth: usize) -> Result<(), BodyFault> {
+    fn content(&mut self, span: &Span, path: Arguments<'_>, depth: usize) -> Result<(), BodyFault> {
         match self.kind(span) {
             Kind::List if depth > 0 => each_object(self.doc, span, path, |index, part| {
-                self.part(&part, &format!("{path}[{index}]"), depth)
+                self.part(&part, format_args!("{path}[{index}]"), depth)
             }),
             _ => {
                 self.text(span);
@@ -111,7 +112,7 @@ impl Walk<'_> {
     }
 
     /// One part of a content, or one item of an input.
-    fn part(&mut self, part: &Object, path: &str, depth: usize) -> Result<(), BodyFault> {
+    fn part(&mut self, part: &Object, path: Arguments<'_>, depth: usize) -> Result<(), BodyFault> {
         match type_of(self.doc, part).unwrap_or_default().as_str() {
             "text" | "input_text" | "output_text" | "summary_text" | "reasoning_text" => {
                 self.member_text(part, "text");
@@ -136,22 +137,28 @@ impl Walk<'_> {
     }
 
     /// The members of a part that hold a text or parts of their own.
-    fn lists(&mut self, part: &Object, names: &[&str], path: &str, depth: usize) -> Result<(), BodyFault> {
+    fn lists(
+        &mut self,
+        part: &Object,
+        names: &[&str],
+        path: Arguments<'_>,
+        depth: usize,
+    ) -> Result<(), BodyFault> {
         for name in names {
             if let Some(member) = part.get(name) {
-                self.content(&member.value, &format!("{path}.{name}"), depth.saturating_sub(1))?;
+                self.content(&member.value, format_args!("{path}.{name}"), depth.saturating_sub(1))?;
             }
         }
         Ok(())
     }
 
     /// An Anthropic document: its own text, or data that cannot be read here.
-    fn document(&mut self, part: &Object, path: &str) -> Result<(), BodyFault> {
+    fn document(&mut self, part: &Object, path: Arguments<'_>) -> Result<(), BodyFault> {
         let Some(source) = part.get("source").filter(|member| self.kind(&member.value) == Kind::Object)
         else {
             return Ok(());
         };
-        let source = self.doc.object(source.value.clone(), &format!("{path}.source"))?;
+        let source = self.doc.object(source.value.clone(), format_args!("{path}.source"))?;
         match type_of(self.doc, &source).as_deref() {
             Some("text") => self.member_text(&source, "data"),
             Some("content") => self.lists(&source, &["content"], path, 1)?,

@@ -5,13 +5,14 @@
 
 use super::body::{BodyFault, Document};
 use super::json::{self, Kind, Object, Span};
+use std::fmt::Display;
 
 /// Visits the objects in the list at `span`, in order; there are none if it is no list. `path` names
 /// the list.
 pub(crate) fn each_object(
     doc: &Document,
     span: &Span,
-    path: &str,
+    path: impl Display,
     mut visit: impl FnMut(usize, Object) -> Result<(), BodyFault>,
 ) -> Result<(), BodyFault> {
     let text = doc.text();
@@ -19,7 +20,7 @@ pub(crate) fn each_object(
         if json::kind(json::slice(text, &element)) != Kind::Object {
             return Ok(());
         }
-        visit(index, doc.object(element, &format!("{path}[{index}]"))?)
+        visit(index, doc.object(element, format_args!("{path}[{index}]"))?)
     })
 }
 

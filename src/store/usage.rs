@@ -5,6 +5,7 @@
 
 mod attempts;
 mod complete;
+mod insert;
 mod pages;
 mod stats;
 mod sums;
@@ -20,10 +21,6 @@ use crate::domain::usage::{TokenUsage, UsageRow};
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use std::borrow::{Borrow, Cow};
-use std::collections::HashSet;
-
-/// Rows in one statement: 27 binds each, and Postgres takes 65,535.
-const ROWS_PER_STATEMENT: usize = 500;
 
 impl Store {
     /// Writes rows, all or none, and says how many were new: a request that has its row already is
@@ -72,47 +69,11 @@ pub(super) fn insert(
 ) -> Result<usize, StoreError> {
     // Only what was new is summed; of a row that stands twice in the batch, the first is.
     let added = match connection {
-        AnyConnection::Postgres(connection) => insert_at_once(connection, rows)?,
-        AnyConnection::Sqlite(connection) => insert_one_by_one(connection, rows)?,
+        AnyConnection::Postgres(connection) => insert::at_once(connection, rows)?,
+        AnyConnection::Sqlite(connection) => insert::one_by_one(connection, rows)?,
     };
     sums::add(connection, &added)?;
     Ok(added.len())
-}
-
-/// Many in one statement: each one has its way to the server.
-fn insert_at_once<'a>(
-    connection: &mut PgConnection,
-    rows: &'a [impl Borrow<UsageRow>],
-) -> Result<Vec<&'a UsageRow>, StoreError> {
-    let mut added = Vec::with_capacity(rows.len());
-    for chunk in rows.chunks(ROWS_PER_STATEMENT) {
-        let lines: Vec<UsageLine<'_>> = chunk.iter().map(|row| UsageLine::from(row.borrow())).collect();
-        let ids: Vec<String> = diesel::insert_into(usage::table)
-            .values(&lines)
-            .on_conflict_do_nothing()
-            .returning(usage::request_id)
-            .get_results(connection)?;
-        let mut new: HashSet<String> = ids.into_iter().collect();
-        let lines = lines.iter().zip(chunk);
-        added.extend(lines.filter(|(line, _)| new.remove(&*line.request_id)).map(|(_, row)| row.borrow()));
-    }
-    Ok(added)
-}
-
-/// One statement that is prepared once: reading a long one takes SQLite longer than running it. Nothing but
-/// a request's second row can be ignored, since every column takes what a line can hold.
-fn insert_one_by_one<'a>(
-    connection: &mut SqliteConnection,
-    rows: &'a [impl Borrow<UsageRow>],
-) -> Result<Vec<&'a UsageRow>, StoreError> {
-    let mut added = Vec::with_capacity(rows.len());
-    for row in rows.iter().map(Borrow::borrow) {
-        let line = UsageLine::from(row);
-        if diesel::insert_or_ignore_into(usage::table).values(&line).execute(connection)? > 0 {
-            added.push(row);
-        }
-    }
-    Ok(added)
 }
 
 /// A row as the table holds it. Its fields stand in the order of the columns.

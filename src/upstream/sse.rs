@@ -93,7 +93,10 @@ impl Splitter {
 /// The `data` of an event: its data lines joined by LF, or `None` when it has none (comments).
 pub fn data(event: &[u8]) -> Option<Cow<'_, [u8]>> {
     let mut found: Option<Cow<'_, [u8]>> = None;
-    for line in event.split(|&byte| byte == b'\n' || byte == b'\r') {
+    let mut rest = event;
+    while !rest.is_empty() {
+        let (line, behind) = rest.split_at(memchr2(b'\n', b'\r', rest).unwrap_or(rest.len()));
+        rest = behind.get(1..).unwrap_or_default();
         let Some(value) = field(line, b"data") else { continue };
         found = Some(match found {
             None => Cow::Borrowed(value),

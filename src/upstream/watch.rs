@@ -11,11 +11,12 @@ pub use whole::whole;
 use super::{sse, usage};
 use crate::domain::dialect::Dialect;
 use crate::domain::usage::TokenUsage;
-use memchr::memmem;
+use memchr::memmem::Finder;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 /// What one event means for the relay.
 #[derive(Debug, PartialEq)]
@@ -57,6 +58,21 @@ impl Seen {
     }
 }
 
+/// What tells that an event may say something new; made once, because making one costs more than its search.
+struct Finders {
+    usage: Finder<'static>,
+    error: Finder<'static>,
+    failed: Finder<'static>,
+    stop: Finder<'static>,
+}
+
+static FINDERS: LazyLock<Finders> = LazyLock::new(|| Finders {
+    usage: Finder::new(b"\"usage\""),
+    error: Finder::new(b"\"error\""),
+    failed: Finder::new(b"response.failed"),
+    stop: Finder::new(b"message_stop"),
+});
+
 /// Watches one stream.
 #[derive(Debug)]
 pub struct Watch {
@@ -76,7 +92,7 @@ struct Chunk<'a> {
     #[serde(borrow, default)]
     choices: Option<Vec<Choice<'a>>>,
     #[serde(default)]
-    usage: Option<Value>,
+    usage: Option<usage::Stated>,
     #[serde(default)]
     error: Option<Value>,
 }
@@ -104,13 +120,13 @@ impl Choice<'_> {
 
 /// A text; of another kind it is read as missing, for nothing we act on depends on it.
 fn text<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cow<'a, str>>, D::Error> {
-    let raw = <&'a RawValue>::deserialize(deserializer)?;
-    Ok(serde_json::from_str::<Text<'a>>(raw.get()).ok().map(|text| text.0))
+    let raw = <&'a RawValue>::deserialize(deserializer)?.get();
+    let Some(inside) = raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else { return Ok(None) };
+    if memchr::memchr(b'\\', inside.as_bytes()).is_none() {
+        return Ok(Some(Cow::Borrowed(inside)));
+    }
+    Ok(serde_json::from_str(raw).ok().map(Cow::Owned))
 }
-
-/// A borrowed text where it has no escapes.
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// The error of a member `error`: null and `{}` say nothing.
 fn stated(error: &Option<Value>) -> Option<Value> {
@@ -205,12 +221,15 @@ impl Watch {
 
     /// Within a JSON string these would be escaped, so content cannot pass for them.
     fn may_say_something_new(&self, data: &[u8]) -> bool {
-        let needles: &[&[u8]] = match self.dialect {
-            Dialect::Chat | Dialect::Completions | Dialect::Embeddings => &[b"\"usage\"", b"\"error\""],
-            Dialect::Responses => &[b"\"usage\"", b"\"error\"", b"response.failed"],
-            Dialect::Messages => &[b"\"usage\"", b"\"error\"", b"message_stop"],
-        };
-        needles.iter().any(|needle| memmem::find(data, needle).is_some())
+        let holds = |finder: &Finder<'_>| finder.find(data).is_some();
+        let Finders { usage, error, failed, stop } = &*FINDERS;
+        holds(usage)
+            || holds(error)
+            || match self.dialect {
+                Dialect::Chat | Dialect::Completions | Dialect::Embeddings => false,
+                Dialect::Responses => holds(failed),
+                Dialect::Messages => holds(stop),
+            }
     }
 
     fn chat(&mut self, data: &[u8]) -> Sight {
@@ -229,7 +248,7 @@ impl Watch {
         keep(&mut self.seen.model, chunk.model.as_deref());
         keep(&mut self.seen.provider, chunk.provider.as_deref());
         if let Some(stated) = &chunk.usage {
-            self.seen.tokens = usage::merged(self.seen.tokens, usage::tokens(stated));
+            self.seen.tokens = usage::merged(self.seen.tokens, stated.tokens());
         }
         let mut error = stated(&chunk.error);
         for choice in chunk.choices.iter().flatten() {

@@ -76,28 +76,55 @@ type Place<'a> = (&'static str, i64, Cow<'a, str>, Cow<'a, str>);
 /// Hour or day, figure and bucket of a time.
 type Time = (i64, &'static str, i32);
 
-/// Adds rows, all of them new, to their hours and days.
-pub(super) fn add(connection: &mut AnyConnection, rows: &[&UsageRow]) -> Result<(), StoreError> {
-    Unit::ALL.into_iter().try_for_each(|unit| add_to(connection, unit, rows))
+/// Sums and times of one unit.
+#[derive(Default)]
+struct Added<'a> {
+    sums: BTreeMap<Place<'a>, Sums>,
+    times: BTreeMap<Time, i64>,
 }
 
-fn add_to(connection: &mut AnyConnection, unit: Unit, rows: &[&UsageRow]) -> Result<(), StoreError> {
-    let mut sums: BTreeMap<Place<'_>, Sums> = BTreeMap::new();
-    let mut times: BTreeMap<Time, i64> = BTreeMap::new();
-    for row in rows {
-        let at = unit.of(row.time);
-        for (part, name) in parts(row) {
-            let sum = sums.entry((part, at, name, storable(&row.outcome))).or_default();
-            sum.count(&row.outcome, 1);
-            sum.spend(&row.tokens);
-        }
-        let first = row.first_content_ms.map(|millis| ("first_content", millis));
-        for (figure, millis) in first.into_iter().chain([("duration", row.duration_ms)]) {
-            *times.entry((at, figure, bucket(millis))).or_default() += 1;
-        }
+/// Adds rows, all of them new, to their hours and days.
+pub(super) fn add(connection: &mut AnyConnection, rows: &[&UsageRow]) -> Result<(), StoreError> {
+    let hours = Added::of_hours(rows);
+    let days = hours.of_days();
+    for (unit, added) in [(Unit::Hour, hours), (Unit::Day, days)] {
+        add_sums(connection, unit, &added.sums)?;
+        add_times(connection, unit, &added.times)?;
     }
-    add_sums(connection, unit, &sums)?;
-    add_times(connection, unit, &times)
+    Ok(())
+}
+
+impl<'a> Added<'a> {
+    fn of_hours(rows: &[&'a UsageRow]) -> Added<'a> {
+        let mut added = Added::default();
+        for &row in rows {
+            let (hour, outcome) = (Unit::Hour.of(row.time), storable(&row.outcome));
+            for (part, name) in parts(row) {
+                let sum = added.sums.entry((part, hour, name, outcome.clone())).or_default();
+                sum.count(&row.outcome, 1);
+                sum.spend(&row.tokens);
+            }
+            let first = row.first_content_ms.map(|millis| ("first_content", millis));
+            for (figure, millis) in first.into_iter().chain([("duration", row.duration_ms)]) {
+                *added.times.entry((hour, figure, bucket(millis))).or_default() += 1;
+            }
+        }
+        added
+    }
+
+    /// What these hours add to their days.
+    fn of_days(&self) -> Added<'a> {
+        let day = |hour: i64| Unit::Day.of(Unit::Hour.start(hour));
+        let mut days = Added::default();
+        for ((part, hour, name, outcome), sum) in &self.sums {
+            let place = (*part, day(*hour), name.clone(), outcome.clone());
+            days.sums.entry(place).or_default().add(sum);
+        }
+        for ((hour, figure, bucket), count) in &self.times {
+            *days.times.entry((day(*hour), *figure, *bucket)).or_default() += count;
+        }
+        days
+    }
 }
 
 /// Adds to the sums what a row's tokens and cost have become since it was added.

@@ -4,7 +4,7 @@
 use super::{Choice, Chunk, Seen, Watch, error_body, keep, stated, text};
 use crate::domain::dialect::Dialect;
 use crate::upstream::fault::TransportFault;
-use crate::upstream::usage;
+use crate::upstream::usage::Stated;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
@@ -49,7 +49,7 @@ fn read(dialect: Dialect, body: &[u8]) -> Option<(Seen, Option<Value>, bool)> {
             keep(&mut seen.model, head.model.as_deref());
             keep(&mut seen.provider, head.provider.as_deref());
             keep(&mut seen.finish, head.stop_reason.as_deref().or(head.status.as_deref()));
-            seen.tokens = head.usage.as_ref().map(usage::tokens).unwrap_or_default();
+            seen.tokens = head.usage.as_ref().map(Stated::tokens).unwrap_or_default();
             let own = match dialect {
                 Dialect::Embeddings => head.data,
                 Dialect::Responses => head.output,
@@ -76,7 +76,7 @@ struct Head<'a> {
     #[serde(borrow, default, deserialize_with = "text")]
     status: Option<Cow<'a, str>>,
     #[serde(default)]
-    usage: Option<Value>,
+    usage: Option<Stated>,
     #[serde(default)]
     error: Option<Value>,
     #[serde(borrow, default)]
