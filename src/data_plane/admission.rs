@@ -94,17 +94,17 @@ impl Gate {
 
     /// The same as [`Gate::ended`], for who asks at every turn whether it has come.
     pub fn coming_end(&self) -> End {
-        End { told: self.end.subscribe(), waiting: Box::pin(self.ended()) }
+        let gate = self.clone();
+        End { told: self.end.subscribe(), waiting: Box::pin(async move { gate.ended().await }) }
     }
 
     /// Waits for [`Gate::end`].
-    pub fn ended(&self) -> impl Future<Output = ()> + use<> {
+    pub async fn ended(&self) {
+        // Only now, since most never have to wait for it.
         let mut end = self.end.subscribe();
-        async move {
-            if end.wait_for(|end| *end).await.is_err() {
-                // Nobody is left who could say so.
-                std::future::pending::<()>().await;
-            }
+        if end.wait_for(|end| *end).await.is_err() {
+            // Nobody is left who could say so.
+            std::future::pending::<()>().await;
         }
     }
 }

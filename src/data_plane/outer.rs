@@ -61,7 +61,7 @@ impl Said {
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 fn header_value(id: RequestId) -> HeaderValue {
-    HeaderValue::from_str(&id.to_string()).unwrap_or(HeaderValue::from_static("unknown"))
+    HeaderValue::from_maybe_shared(id.to_string()).unwrap_or(HeaderValue::from_static("unknown"))
 }
 
 /// A handler panicked while it served this request.

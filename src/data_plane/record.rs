@@ -46,9 +46,10 @@ impl HeadSent {
 
 impl Record {
     /// For a request that arrives now.
-    pub fn begin(id: RequestId, dialect: Dialect, clock: &Clock, usage: &UsageHandle) -> Record {
+    /// On the heap, since it goes from step to step.
+    pub fn begin(id: RequestId, dialect: Dialect, clock: &Clock, usage: &UsageHandle) -> Box<Record> {
         let endpoint = dialect.path().trim_start_matches('/');
-        Record {
+        Box::new(Record {
             row: Some(UsageRow::begin(id, clock.now(), endpoint)),
             reservation: None,
             key: None,
@@ -58,7 +59,7 @@ impl Record {
             began: clock.elapsed(),
             clock: clock.clone(),
             usage: usage.clone(),
-        }
+        })
     }
 
     /// For whoever sends the head of a stream while the record is out of reach.
@@ -191,12 +192,12 @@ impl Record {
 
     /// The request ended; `error_kind` says why, when it did not end well. The last bytes of the answer
     /// wait for [`Written`].
-    pub fn finish(mut self, outcome: Outcome, error_kind: Option<&str>) -> Written {
+    pub fn finish(mut self: Box<Self>, outcome: Outcome, error_kind: Option<&str>) -> Written {
         self.send(outcome, error_kind)
     }
 
     /// The client is sent this error instead of an answer, once it is [`Written`].
-    pub fn refuse(mut self, error: &ApiError) -> Written {
+    pub fn refuse(mut self: Box<Self>, error: &ApiError) -> Written {
         self.note(|row| row.status = error.status);
         let outcome = if error.from_upstream { Outcome::Failed } else { Outcome::Refused };
         self.send(outcome, Some(&error.row_word()))

@@ -47,13 +47,13 @@ pub struct Answer {
 }
 
 /// The response for `answer`; its body settles the lease and finishes the record.
-pub fn respond(answer: Answer, mut record: Record, plane: &Plane) -> HttpResponse {
+pub fn respond(answer: Answer, mut record: Box<Record>, plane: &Plane) -> HttpResponse {
     let Answer { served: Served { lease, begun }, dialect, model, place } = answer;
     record.first_content(200);
     let mut response = HttpResponse::Ok();
     response.insert_header((ATTEMPTS, HeaderValue::from(record.attempts())));
     if let Ok(model) = HeaderValue::from_str(&model) {
-        response.insert_header(("x-proxy-model", model));
+        response.insert_header((MODEL, model));
     }
     match begun {
         Begun::Whole { headers, body, seen } => {
@@ -63,7 +63,8 @@ pub fn respond(answer: Answer, mut record: Record, plane: &Plane) -> HttpRespons
                 lease.settle(Ending::Success);
             }
             let body = Whole::new(body, record, place);
-            response.insert_header((header::CONTENT_TYPE, "application/json")).body(body)
+            let kind = HeaderValue::from_static("application/json");
+            response.insert_header((header::CONTENT_TYPE, kind)).body(body)
         }
         Begun::Stream(opening) => {
             copy_headers(&opening.headers, &mut response);
@@ -76,7 +77,7 @@ pub fn respond(answer: Answer, mut record: Record, plane: &Plane) -> HttpRespons
 ///
 /// Errors: the upstream answered without a stream, which such a client could not read; its record
 /// is finished, and what tells it waits until that is written.
-pub fn follow(answer: Answer, mut record: Record, plane: &Plane) -> Result<Relay, (Written, Box<ApiError>)> {
+pub fn follow(answer: Answer, mut record: Box<Record>, plane: &Plane) -> Result<Relay, (Written, Box<ApiError>)> {
     let Answer { served: Served { lease, begun }, dialect, place, .. } = answer;
     match begun {
         Begun::Stream(opening) => {
@@ -110,6 +111,7 @@ fn as_stream(response: &mut HttpResponseBuilder) -> &mut HttpResponseBuilder {
         .insert_header(("x-accel-buffering", "no"))
 }
 
+const MODEL: HeaderName = HeaderName::from_static("x-proxy-model");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-proxy-attempts");
 
 /// Says how many attempts were sent upstream, also where none of them succeeded.
@@ -146,7 +148,7 @@ pub struct Relay {
     phase: Phase,
     patience: Patience,
     lease: Option<Lease>,
-    record: Option<Record>,
+    record: Option<Box<Record>>,
     /// What is ready waits for it: the last bytes are among them.
     written: Written,
     _place: Place,
@@ -157,7 +159,7 @@ impl Relay {
         opening: Opening,
         dialect: Dialect,
         lease: Option<Lease>,
-        record: Record,
+        record: Box<Record>,
         place: Place,
         plane: &Plane,
     ) -> Relay {

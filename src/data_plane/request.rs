@@ -64,7 +64,7 @@ pub struct Sought {
     /// The answer, or what the client is told instead.
     pub found: Result<relay::Answer, ApiError>,
     /// The record.
-    pub record: Record,
+    pub record: Box<Record>,
 }
 
 async fn serve(
@@ -122,7 +122,7 @@ async fn take_in(
     payload: Payload,
     plane: &Data<Plane>,
     record: &mut Record,
-) -> Result<Wish, ApiError> {
+) -> Result<Box<Wish>, ApiError> {
     let place = plane.gate.enter()?;
     refuse_if_no_row_can_be_kept(plane, record)?;
     let admitted = plane.access.check(request).await?;
@@ -147,7 +147,7 @@ async fn take_in(
     let wait_until = plane.clock.now().after(options.queue_timeout.min(options.request_timeout));
     let until = Instant::now() + options.request_timeout;
     let plane = plane.clone();
-    Ok(Wish {
+    Ok(Box::new(Wish {
         plane,
         options,
         dialect,
@@ -160,7 +160,7 @@ async fn take_in(
         wait_until,
         place,
         _memory: memory,
-    })
+    }))
 }
 
 /// What an admitted client asks for. Owns all it needs: the search may outlive the handler.
@@ -187,13 +187,13 @@ impl Wish {
     }
 
     /// Looks for an answer until there is one, nothing is left to try, or the program ends.
-    async fn seek(self, mut record: Record) -> Sought {
+    async fn seek(self: Box<Self>, mut record: Box<Record>) -> Sought {
         let fulfilled = tokio::select! {
             biased;
             fulfilled = self.fulfil(&mut record) => fulfilled,
             () = self.plane.gate.ended() => Err(stopping()),
         };
-        let Wish { dialect, place, .. } = self;
+        let Wish { dialect, place, .. } = *self;
         let found = fulfilled.map(|(served, model)| relay::Answer { served, dialect, model, place });
         Sought { found, record }
     }

@@ -13,14 +13,14 @@ use std::task::{Context, Poll, ready};
 /// A plain answer on its way to the client; finishes the record.
 pub struct Whole {
     body: Option<Bytes>,
-    record: Option<Record>,
+    record: Option<Box<Record>>,
     written: Written,
     _place: Place,
 }
 
 impl Whole {
     /// The answer `body`.
-    pub fn new(body: Bytes, record: Record, place: Place) -> Whole {
+    pub fn new(body: Bytes, record: Box<Record>, place: Place) -> Whole {
         Whole { body: Some(body), record: Some(record), written: Written::default(), _place: place }
     }
 }

@@ -24,6 +24,9 @@ const WAITS: &[f64] = &[0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 12
 /// Bounds of times that a database takes, in seconds.
 const DATABASE: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
 
+/// The kinds of tokens, in the order in which they are counted.
+const KINDS: [&str; 4] = ["prompt", "completion", "reasoning", "cached"];
+
 /// The counters of one process. Clones share them.
 #[derive(Clone)]
 pub struct Metrics(Arc<Inner>);
@@ -37,6 +40,8 @@ struct Inner {
     first_content: HistogramVec,
     duration: HistogramVec,
     tokens: IntCounterVec,
+    /// Those of [`KINDS`], found once: they are counted with every answer.
+    tokens_of: [IntCounter; KINDS.len()],
     cost: CounterVec,
     database: Histogram,
 }
@@ -51,6 +56,8 @@ impl Metrics {
         let wait = |name: &str, help: &str, bounds: &[f64]| {
             HistogramOpts::new(name, help).namespace(NAMESPACE).buckets(bounds.to_vec())
         };
+        let tokens =
+            IntCounterVec::new(opts("tokens_total", "Tokens, as the upstream counts them."), &["kind"])?;
         let inner = Inner {
             free_suffix: free_suffix.to_owned(),
             registry: Registry::new(),
@@ -74,10 +81,8 @@ impl Metrics {
                 wait("request_duration_seconds", "From a request's arrival to its end.", WAITS),
                 &["route"],
             )?,
-            tokens: IntCounterVec::new(
-                opts("tokens_total", "Tokens, as the upstream counts them."),
-                &["kind"],
-            )?,
+            tokens_of: KINDS.map(|kind| tokens.with_label_values(&[kind])),
+            tokens,
             cost: CounterVec::new(
                 opts("cost_usd_total", "Cost in USD, as the upstream states it."),
                 &["class"],
@@ -105,14 +110,10 @@ impl Metrics {
         }
         inner.duration.with_label_values(&[route]).observe(seconds(row.duration_ms));
         let tokens = &row.tokens;
-        for (kind, count) in [
-            ("prompt", tokens.prompt),
-            ("completion", tokens.completion),
-            ("reasoning", tokens.reasoning),
-            ("cached", tokens.cached),
-        ] {
+        let counts = [tokens.prompt, tokens.completion, tokens.reasoning, tokens.cached];
+        for (counter, count) in inner.tokens_of.iter().zip(counts) {
             if let Some(count) = count.and_then(|count| u64::try_from(count).ok()) {
-                inner.tokens.with_label_values(&[kind]).inc_by(count);
+                counter.inc_by(count);
             }
         }
         if let Some(cost) = tokens.cost.filter(|cost| cost.is_finite() && *cost > 0.0) {
