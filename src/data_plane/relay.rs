@@ -77,7 +77,11 @@ pub fn respond(answer: Answer, mut record: Box<Record>, plane: &Plane) -> HttpRe
 ///
 /// Errors: the upstream answered without a stream, which such a client could not read; its record
 /// is finished, and what tells it waits until that is written.
-pub fn follow(answer: Answer, mut record: Box<Record>, plane: &Plane) -> Result<Relay, (Written, Box<ApiError>)> {
+pub fn follow(
+    answer: Answer,
+    mut record: Box<Record>,
+    plane: &Plane,
+) -> Result<Relay, (Written, Box<ApiError>)> {
     let Answer { served: Served { lease, begun }, dialect, place, .. } = answer;
     match begun {
         Begun::Stream(opening) => {

@@ -120,6 +120,12 @@ impl Document {
         self.raw(name).and_then(integer)
     }
 
+    /// The members as they came.
+    pub fn members(&self) -> impl Iterator<Item = (&str, &str)> {
+        let members = self.top.object().members.iter();
+        members.map(|member| (&*member.name, json::slice(self.text(), &member.value)))
+    }
+
     /// The names of the members that came, in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.top.object().members.iter().map(|member| &*member.name)

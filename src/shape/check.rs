@@ -21,8 +21,8 @@ pub fn check(doc: &Document, dialect: Dialect) -> Result<(), BodyFault> {
         }
         Dialect::Completions | Dialect::Embeddings | Dialect::Responses => check_prompt(doc, dialect)?,
     }
-    for &(name, form) in FORMS {
-        if let Some(raw) = doc.given(name) {
+    for (name, raw) in doc.members() {
+        if let Some(form) = Form::of(name).filter(|_| json::kind(raw) != Kind::Null) {
             form.check(name, raw)?;
         }
     }
@@ -56,30 +56,6 @@ const LONGEST_MODEL: usize = 256;
 /// The most models that one request may list; each is a model that may be tried.
 const MOST_MODELS: usize = 64;
 
-/// Top-level fields whose kind is checked, whatever the dialect.
-const FORMS: &[(&str, Form)] = &[
-    ("stream", Form::Bool),
-    ("models", Form::List),
-    ("fallbacks", Form::List),
-    ("tools", Form::List),
-    ("plugins", Form::List),
-    ("provider", Form::Object),
-    ("reasoning", Form::Object),
-    ("stream_options", Form::Object),
-    ("cache_control", Form::Object),
-    ("temperature", Form::Number),
-    ("top_p", Form::Number),
-    ("top_k", Form::Number),
-    ("min_p", Form::Number),
-    ("top_a", Form::Number),
-    ("frequency_penalty", Form::Number),
-    ("presence_penalty", Form::Number),
-    ("repetition_penalty", Form::Number),
-    ("seed", Form::Number),
-    ("n", Form::Positive),
-    ("session_id", Form::Text),
-];
-
 /// The kind that a field must have.
 #[derive(Debug, Clone, Copy)]
 enum Form {
@@ -92,6 +68,20 @@ enum Form {
 }
 
 impl Form {
+    /// Of a top-level field whose kind is checked, whatever the dialect.
+    fn of(name: &str) -> Option<Form> {
+        Some(match name {
+            "stream" => Form::Bool,
+            "models" | "fallbacks" | "tools" | "plugins" => Form::List,
+            "provider" | "reasoning" | "stream_options" | "cache_control" => Form::Object,
+            "temperature" | "top_p" | "top_k" | "min_p" | "top_a" => Form::Number,
+            "frequency_penalty" | "presence_penalty" | "repetition_penalty" | "seed" => Form::Number,
+            "n" => Form::Positive,
+            "session_id" => Form::Text,
+            _ => return None,
+        })
+    }
+
     fn check(self, field: impl Display, raw: &str) -> Result<(), BodyFault> {
         let kind = json::kind(raw);
         let (fits, wanted) = match self {

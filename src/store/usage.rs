@@ -70,7 +70,7 @@ pub(super) fn insert(
     // Only what was new is summed; of a row that stands twice in the batch, the first is.
     let added = match connection {
         AnyConnection::Postgres(connection) => insert::at_once(connection, rows)?,
-        AnyConnection::Sqlite(connection) => insert::one_by_one(connection, rows)?,
+        AnyConnection::Sqlite(connection) => insert::few_at_once(connection, rows)?,
     };
     sums::add(connection, &added)?;
     Ok(added.len())

@@ -3,97 +3,79 @@
 
 use crate::domain::usage::TokenUsage;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
-use serde_json::Value;
+use serde_json::value::RawValue;
 
-/// A `usage` object of any dialect, as it stands; what is of another kind states nothing.
-#[derive(Debug, Deserialize)]
-pub struct Stated(Lenient<Figures>);
-
-/// What can be read as a `T`, or anything else.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(untagged)]
-enum Lenient<T> {
-    Read(T),
-    Other(IgnoredAny),
-}
-
-/// The figures of all dialects.
+/// A `usage` object of any dialect, each figure as it stands.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Figures {
-    prompt_tokens: Option<Figure>,
-    completion_tokens: Option<Figure>,
-    total_tokens: Option<Figure>,
-    input_tokens: Option<Figure>,
-    output_tokens: Option<Figure>,
-    cache_read_input_tokens: Option<Figure>,
-    cache_creation_input_tokens: Option<Figure>,
-    cost: Option<Figure>,
-    prompt_tokens_details: Option<Lenient<Details>>,
-    completion_tokens_details: Option<Lenient<Details>>,
-    input_tokens_details: Option<Lenient<Details>>,
-    output_tokens_details: Option<Lenient<Details>>,
+struct Stated<'a> {
+    #[serde(borrow)]
+    prompt_tokens: Figure<'a>,
+    #[serde(borrow)]
+    completion_tokens: Figure<'a>,
+    #[serde(borrow)]
+    total_tokens: Figure<'a>,
+    #[serde(borrow)]
+    input_tokens: Figure<'a>,
+    #[serde(borrow)]
+    output_tokens: Figure<'a>,
+    #[serde(borrow)]
+    cache_read_input_tokens: Figure<'a>,
+    #[serde(borrow)]
+    cache_creation_input_tokens: Figure<'a>,
+    #[serde(borrow)]
+    cost: Figure<'a>,
+    #[serde(borrow)]
+    prompt_tokens_details: Figure<'a>,
+    #[serde(borrow)]
+    completion_tokens_details: Figure<'a>,
+    #[serde(borrow)]
+    input_tokens_details: Figure<'a>,
+    #[serde(borrow)]
+    output_tokens_details: Figure<'a>,
 }
 
 /// What is stated beside a figure.
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Details {
-    reasoning_tokens: Option<Figure>,
-    cached_tokens: Option<Figure>,
+struct Details<'a> {
+    #[serde(borrow)]
+    reasoning_tokens: Figure<'a>,
+    #[serde(borrow)]
+    cached_tokens: Figure<'a>,
 }
 
-type Figure = Lenient<Number>;
+/// Hopefully a number.
+type Figure<'a> = Option<&'a RawValue>;
 
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(untagged)]
-enum Number {
-    Whole(i64),
-    Fraction(f64),
-}
-
-/// From a `usage` object of any dialect.
-pub fn tokens(usage: &Value) -> TokenUsage {
-    Stated::deserialize(usage).map(|stated| stated.tokens()).unwrap_or_default()
-}
-
-impl Stated {
-    /// The figures in the words of usage rows.
-    pub fn tokens(&self) -> TokenUsage {
-        match &self.0 {
-            Lenient::Read(figures) => figures.tokens(),
-            Lenient::Other(_) => TokenUsage::default(),
-        }
+/// From the JSON of a `usage` object of any dialect; what is something else states nothing.
+pub fn tokens(usage: &str) -> TokenUsage {
+    let stated: Stated<'_> = object(usage);
+    // Anthropic's `input_tokens` are those beside the cache, which is stated apart.
+    let from_cache = whole(stated.cache_read_input_tokens);
+    let beside = [from_cache, whole(stated.cache_creation_input_tokens)];
+    let cache = beside.into_iter().flatten().fold(0, i64::saturating_add);
+    let input = || whole(stated.input_tokens).map(|tokens| tokens.saturating_add(cache));
+    let prompt = whole(stated.prompt_tokens).or_else(input);
+    let completion = whole(stated.completion_tokens).or_else(|| whole(stated.output_tokens));
+    let of_prompt = [stated.prompt_tokens_details, stated.input_tokens_details];
+    let of_answer = [stated.completion_tokens_details, stated.output_tokens_details];
+    TokenUsage {
+        prompt,
+        completion,
+        total: whole(stated.total_tokens).or_else(|| match (prompt, completion) {
+            (None, None) => None,
+            (prompt, completion) => Some(prompt.unwrap_or(0).saturating_add(completion.unwrap_or(0))),
+        }),
+        reasoning: detail(of_answer, |details| details.reasoning_tokens),
+        cached: detail(of_prompt, |details| details.cached_tokens).or(from_cache),
+        cost: stated.cost.and_then(|raw| raw.get().parse().ok()).filter(|cost: &f64| cost.is_finite()),
     }
 }
 
-impl Figures {
-    fn tokens(&self) -> TokenUsage {
-        // Anthropic's `input_tokens` are those beside the cache, which is stated apart.
-        let from_cache = whole(self.cache_read_input_tokens);
-        let beside = [from_cache, whole(self.cache_creation_input_tokens)];
-        let cache = beside.into_iter().flatten().fold(0, i64::saturating_add);
-        let input = || whole(self.input_tokens).map(|tokens| tokens.saturating_add(cache));
-        let prompt = whole(self.prompt_tokens).or_else(input);
-        let completion = whole(self.completion_tokens).or_else(|| whole(self.output_tokens));
-        let details = |two: [Option<Lenient<Details>>; 2], figure: fn(Details) -> Option<Figure>| {
-            two.into_iter().find_map(|details| whole(figure(read(details)?)))
-        };
-        let of_prompt = [self.prompt_tokens_details, self.input_tokens_details];
-        let of_answer = [self.completion_tokens_details, self.output_tokens_details];
-        TokenUsage {
-            prompt,
-            completion,
-            total: whole(self.total_tokens).or_else(|| match (prompt, completion) {
-                (None, None) => None,
-                (prompt, completion) => Some(prompt.unwrap_or(0).saturating_add(completion.unwrap_or(0))),
-            }),
-            reasoning: details(of_answer, |details| details.reasoning_tokens),
-            cached: details(of_prompt, |details| details.cached_tokens).or(from_cache),
-            cost: read(self.cost).map(Number::fraction).filter(|cost| cost.is_finite()),
-        }
-    }
+/// The first of these that states the figure.
+fn detail<'a>(details: [Figure<'a>; 2], figure: fn(Details<'a>) -> Figure<'a>) -> Option<i64> {
+    details.into_iter().flatten().find_map(|raw| whole(figure(object(raw.get()))))
 }
 
 /// `later` where it says something, `earlier` elsewhere: streams state parts of it at both ends.
@@ -114,33 +96,26 @@ pub fn merged(earlier: TokenUsage, later: TokenUsage) -> TokenUsage {
     }
 }
 
-fn read<T>(stated: Option<Lenient<T>>) -> Option<T> {
-    match stated? {
-        Lenient::Read(read) => Some(read),
-        Lenient::Other(_) => None,
-    }
+/// The members of a JSON object; of anything else none.
+fn object<'a, T: Deserialize<'a> + Default>(json: &'a str) -> T {
+    if json.starts_with('{') { serde_json::from_str(json).unwrap_or_default() } else { T::default() }
 }
 
-fn whole(figure: Option<Figure>) -> Option<i64> {
-    match read(figure)? {
-        Number::Whole(number) => Some(number),
-        Number::Fraction(number) => (number.abs() < 1e15).then_some(number as i64),
-    }
-}
-
-impl Number {
-    fn fraction(self) -> f64 {
-        match self {
-            Number::Whole(number) => number as f64,
-            Number::Fraction(number) => number,
-        }
-    }
+/// A number of JSON is one of Rust's, and no other value of JSON is.
+fn whole(figure: Figure<'_>) -> Option<i64> {
+    let text = figure?.get();
+    let fraction = || text.parse().ok().filter(|number: &f64| number.abs() < 1e15);
+    text.parse().ok().or_else(|| fraction().map(|number| number as i64))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
+
+    fn tokens(usage: &Value) -> TokenUsage {
+        super::tokens(&usage.to_string())
+    }
 
     #[test]
     fn every_dialect_is_read() {
@@ -162,9 +137,13 @@ mod tests {
         let odd = json!({"prompt_tokens": "many", "prompt_tokens_details": null, "completion_tokens": 7.0});
         assert_eq!(tokens(&odd).prompt, None);
         assert_eq!(tokens(&odd).completion, Some(7));
-        let huge = json!({"prompt_tokens": u64::MAX, "completion_tokens": -1, "cost": 2, "total_tokens": [1]});
+        let huge =
+            json!({"prompt_tokens": u64::MAX, "completion_tokens": -1, "cost": 2, "total_tokens": [1]});
         let huge = tokens(&huge);
-        assert_eq!((huge.prompt, huge.completion, huge.total, huge.cost), (None, Some(-1), Some(-1), Some(2.0)));
+        assert_eq!(
+            (huge.prompt, huge.completion, huge.total, huge.cost),
+            (None, Some(-1), Some(-1), Some(2.0))
+        );
         for no_object in [json!("x"), json!(7), json!(true)] {
             assert_eq!(tokens(&no_object), TokenUsage::default(), "{no_object}");
         }

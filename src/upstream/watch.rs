@@ -91,8 +91,8 @@ struct Chunk<'a> {
     provider: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     choices: Option<Vec<Choice<'a>>>,
-    #[serde(default)]
-    usage: Option<usage::Stated>,
+    #[serde(borrow, default)]
+    usage: Option<&'a RawValue>,
     #[serde(default)]
     error: Option<Value>,
 }
@@ -233,7 +233,7 @@ impl Watch {
     }
 
     fn chat(&mut self, data: &[u8]) -> Sight {
-        let Ok(chunk) = serde_json::from_slice::<Chunk<'_>>(data) else { return Sight::Content };
+        let Some(chunk) = read::<Chunk<'_>>(data) else { return Sight::Content };
         let error = self.note(&chunk);
         if let Some(error) = error {
             return Sight::Error(error);
@@ -248,7 +248,7 @@ impl Watch {
         keep(&mut self.seen.model, chunk.model.as_deref());
         keep(&mut self.seen.provider, chunk.provider.as_deref());
         if let Some(stated) = &chunk.usage {
-            self.seen.tokens = usage::merged(self.seen.tokens, stated.tokens());
+            self.seen.tokens = usage::merged(self.seen.tokens, usage::tokens(stated.get()));
         }
         let mut error = stated(&chunk.error);
         for choice in chunk.choices.iter().flatten() {
@@ -272,7 +272,7 @@ impl Watch {
         keep(&mut self.seen.generation_id, response.get("id").and_then(Value::as_str));
         keep(&mut self.seen.model, response.get("model").and_then(Value::as_str));
         if let Some(stated) = response.get("usage").filter(|usage| usage.is_object()) {
-            self.seen.tokens = usage::merged(self.seen.tokens, usage::tokens(stated));
+            self.seen.tokens = usage::merged(self.seen.tokens, usage::tokens(&stated.to_string()));
         }
         match kind {
             "response.completed" | "response.incomplete" => {
@@ -300,7 +300,7 @@ impl Watch {
         keep(&mut self.seen.generation_id, message.get("id").and_then(Value::as_str));
         keep(&mut self.seen.model, message.get("model").and_then(Value::as_str));
         for stated in [message.get("usage"), event.get("usage")].into_iter().flatten() {
-            self.seen.tokens = usage::merged(self.seen.tokens, usage::tokens(stated));
+            self.seen.tokens = usage::merged(self.seen.tokens, usage::tokens(&stated.to_string()));
         }
         if let Some(reason) = event.pointer("/delta/stop_reason").and_then(Value::as_str) {
             self.seen.finish = Some(reason.to_owned());
@@ -319,6 +319,15 @@ impl Watch {
                 None => Sight::Content,
             },
         }
+    }
+}
+
+/// What `json` says. Text that is checked once as a whole is read faster.
+fn read<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Option<T> {
+    match std::str::from_utf8(json) {
+        Ok(text) => serde_json::from_str(text).ok(),
+        // Where nothing is read, other bytes do no harm.
+        Err(_) => serde_json::from_slice(json).ok(),
     }
 }
 

@@ -10,8 +10,8 @@ use crate::domain::usage::UsageRow;
 use crate::metrics::Metrics;
 use crate::store::Store;
 use actix::{Actor, Addr, Arbiter};
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use tokio::sync::broadcast;
 
 /// Rows that a slow listener may fall behind.

@@ -85,6 +85,22 @@ fn a_request_has_one_row_however_often_it_is_written() {
 }
 
 #[test]
+fn of_a_batch_that_is_known_in_part_only_the_rest_is_summed() {
+    let bench = Bench::new();
+    let store = bench.open();
+    let rows: Vec<UsageRow> = (0..70).map(row).collect();
+    let known = [&rows[3], &rows[20], &rows[69]];
+    assert_eq!(store.insert_usage(&known).expect("rows"), 3);
+    let twice = [rows[5].clone(), rows[40].clone()];
+    let batch: Vec<UsageRow> = rows[..8].iter().chain(&twice).chain(&rows[8..]).cloned().collect();
+    assert_eq!(store.insert_usage(&batch).expect("rows"), 67);
+    assert_eq!(store.insert_usage(&batch).expect("rows"), 0);
+    assert_eq!(store.usage_page(&everything(UsageOrder::OldestFirst)).expect("rows").rows, rows);
+    let stats = store.usage_stats(1, Timestamp::from_millis(70)).expect("sums");
+    assert_eq!(stats.days[0].sums.requests, 70);
+}
+
+#[test]
 fn what_a_client_sends_cannot_block_a_batch() {
     let bench = Bench::new();
     let store = bench.open();

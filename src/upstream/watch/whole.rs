@@ -4,7 +4,7 @@
 use super::{Choice, Chunk, Seen, Watch, error_body, keep, stated, text};
 use crate::domain::dialect::Dialect;
 use crate::upstream::fault::TransportFault;
-use crate::upstream::usage::Stated;
+use crate::upstream::usage;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
@@ -36,20 +36,20 @@ fn read(dialect: Dialect, body: &[u8]) -> Option<(Seen, Option<Value>, bool)> {
     let mut watch = Watch::new(dialect);
     match dialect {
         Dialect::Chat | Dialect::Completions => {
-            let chunk: Chunk<'_> = serde_json::from_slice(body).ok()?;
+            let chunk: Chunk<'_> = super::read(body)?;
             let error = watch.note(&chunk);
             let said = chunk.choices.iter().flatten().any(Choice::says_something);
             watch.seen.content_events = u64::from(said);
             Some((watch.seen, error, chunk.choices.is_some()))
         }
         Dialect::Embeddings | Dialect::Responses | Dialect::Messages => {
-            let head: Head<'_> = serde_json::from_slice(body).ok()?;
+            let head: Head<'_> = super::read(body)?;
             let mut seen = watch.seen;
             keep(&mut seen.generation_id, head.id.as_deref());
             keep(&mut seen.model, head.model.as_deref());
             keep(&mut seen.provider, head.provider.as_deref());
             keep(&mut seen.finish, head.stop_reason.as_deref().or(head.status.as_deref()));
-            seen.tokens = head.usage.as_ref().map(Stated::tokens).unwrap_or_default();
+            seen.tokens = head.usage.map(|stated| usage::tokens(stated.get())).unwrap_or_default();
             let own = match dialect {
                 Dialect::Embeddings => head.data,
                 Dialect::Responses => head.output,
@@ -75,8 +75,8 @@ struct Head<'a> {
     stop_reason: Option<Cow<'a, str>>,
     #[serde(borrow, default, deserialize_with = "text")]
     status: Option<Cow<'a, str>>,
-    #[serde(default)]
-    usage: Option<Stated>,
+    #[serde(borrow, default)]
+    usage: Option<&'a RawValue>,
     #[serde(default)]
     error: Option<Value>,
     #[serde(borrow, default)]
