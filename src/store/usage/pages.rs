@@ -19,6 +19,12 @@ use diesel::sql_types::{Bool, Text};
 /// The most rows that one page of a search looks at.
 const LOOKED_AT: i64 = 5_000;
 
+/// What most rows have stands in no index of its own; what they have not, in one that is asked in these words.
+const COMMON_STATUS: u16 = 200;
+const IS_RARE_STATUS: &str = "status <> 200";
+const COMMON_OUTCOME: &str = "completed";
+const IS_RARE_OUTCOME: &str = "outcome <> 'completed'";
+
 /// What a search looks into, as one text.
 const SEARCHED: &str = "LOWER(endpoint || ' ' || model || ' ' || COALESCE(model_served, '') || ' ' || \
                         COALESCE(key_label, '') || ' ' || client_kind || ' ' || COALESCE(client_hint, '') \
@@ -36,7 +42,7 @@ impl Store {
 
 fn page(connection: &mut AnyConnection, query: &UsageQuery) -> Result<UsagePage, StoreError> {
     let end = if needs_bound(&query.filter) { bound(connection, query)? } else { None };
-    let mut rows = matching(between(query), &query.filter, usize::MAX);
+    let mut rows = matching(between(query), &query.filter, Conditions::All);
     if let Some(text) = &query.filter.text {
         rows = searched(rows, text);
     }
@@ -58,20 +64,32 @@ fn page(connection: &mut AnyConnection, query: &UsageQuery) -> Result<UsagePage,
 /// Whether rows may have to be looked at that are not given back.
 fn needs_bound(filter: &UsageFilter) -> bool {
     let text = filter.text.as_deref().is_some_and(|text| !is_request_id(text));
-    text || equalities(filter) > 1
+    let rare = filter.status.as_ref().is_some_and(is_rare);
+    let indexed = [filter.token.is_some(), filter.key.is_some(), filter.model.is_some(), rare];
+    let indexed = indexed.into_iter().filter(|given| *given).count();
+    text || indexed > 1 || (filter.status.is_some() && !rare)
 }
 
-fn equalities(filter: &UsageFilter) -> usize {
-    [filter.token.is_some(), filter.key.is_some(), filter.model.is_some(), filter.status.is_some()]
-        .into_iter()
-        .filter(|given| *given)
-        .count()
+/// Whether few rows meet it, which an index finds.
+fn is_rare(status: &StatusFilter) -> bool {
+    match status {
+        StatusFilter::Code(code) => *code != COMMON_STATUS,
+        StatusFilter::Outcome(outcome) => outcome != COMMON_OUTCOME,
+    }
+}
+
+/// Which of a filter's conditions of equality.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Conditions {
+    All,
+    /// One at most, for which there is an index.
+    OfOneIndex,
 }
 
 /// The last row that this page may look at; `None`: it may go to the end.
 fn bound(connection: &mut AnyConnection, query: &UsageQuery) -> Result<Option<UsageCursor>, StoreError> {
-    // By one condition at most: those are the rows that one index finds without looking at others.
-    let rows = ordered(matching(between(query), &query.filter, 1), query.order);
+    // Those are the rows that one index finds without looking at others.
+    let rows = ordered(matching(between(query), &query.filter, Conditions::OfOneIndex), query.order);
     let last: Option<(i64, String)> = rows
         .select((usage::time, usage::request_id))
         .offset(LOOKED_AT)
@@ -116,14 +134,12 @@ fn up_to(rows: Rows, order: UsageOrder, end: &UsageCursor) -> Rows {
     }
 }
 
-/// Only the rows that meet the first `most` of the filter's conditions of equality, the ones that
-/// commonly leave the fewest rows coming first.
-fn matching(mut rows: Rows, filter: &UsageFilter, most: usize) -> Rows {
-    let mut left = most;
-    let mut may = |given: bool| {
-        let applies = given && left > 0;
-        left -= usize::from(applies);
-        applies
+/// Only the rows that meet the filter's conditions of equality, the ones that commonly leave the fewest rows
+/// coming first.
+fn matching(mut rows: Rows, filter: &UsageFilter, conditions: Conditions) -> Rows {
+    let mut met = false;
+    let mut may = |is_indexed: bool| {
+        conditions == Conditions::All || (is_indexed && !std::mem::replace(&mut met, true))
     };
     if let Some(token) = filter.token.filter(|_| may(true)) {
         rows = rows.filter(usage::token_id.eq(token.0));
@@ -134,12 +150,17 @@ fn matching(mut rows: Rows, filter: &UsageFilter, most: usize) -> Rows {
     if let Some(model) = filter.model.as_ref().filter(|_| may(true)) {
         rows = rows.filter(usage::model.eq(storable(model).into_owned()));
     }
-    match filter.status.as_ref().filter(|_| may(true)) {
-        Some(StatusFilter::Code(code)) => rows.filter(usage::status.eq(i32::from(*code))),
-        Some(StatusFilter::Outcome(outcome)) => {
-            rows.filter(usage::outcome.eq(storable(outcome).into_owned()))
+    let Some(status) = filter.status.as_ref().filter(|status| may(is_rare(status))) else { return rows };
+    match status {
+        StatusFilter::Code(code) => rows = rows.filter(usage::status.eq(i32::from(*code))),
+        StatusFilter::Outcome(outcome) => {
+            rows = rows.filter(usage::outcome.eq(storable(outcome).into_owned()));
         }
-        None => rows,
+    }
+    match status {
+        _ if !is_rare(status) => rows,
+        StatusFilter::Code(_) => rows.filter(sql::<Bool>(IS_RARE_STATUS)),
+        StatusFilter::Outcome(_) => rows.filter(sql::<Bool>(IS_RARE_OUTCOME)),
     }
 }
 

@@ -193,6 +193,8 @@ fn every_filter_admits_its_rows_alone() {
         (UsageFilter { model: Some("a/b:free".to_owned()), ..all() }, &[2, 1]),
         (UsageFilter { model: Some("a/b".to_owned()), ..all() }, &[]),
         (code(429), &[4, 3]),
+        (code(200), &[2, 1]),
+        (UsageFilter { token: Some(TokenId(3)), ..code(200) }, &[2, 1]),
         (UsageFilter { status: outcome.clone(), ..all() }, &[2, 1]),
         (UsageFilter { key: Some(KeyId(9)), status: outcome, ..all() }, &[]),
         (UsageFilter { key: Some(KeyId(9)), ..code(429) }, &[4, 3]),
@@ -209,6 +211,35 @@ fn every_filter_admits_its_rows_alone() {
         assert_eq!(found(store, filter), expected, "{label}");
     }
     assert_eq!(store.delete_usage_before(Timestamp::from_millis(2), 10).expect("a step"), 1);
+}
+
+#[test]
+fn rare_rows_are_found_by_an_index_and_common_ones_by_their_time() {
+    #[derive(QueryableByName)]
+    struct Step {
+        #[diesel(sql_type = diesel::sql_types::Text)]
+        detail: String,
+    }
+    let bench = Bench::sqlite();
+    bench.open();
+    let path = bench.database();
+    let mut connection = SqliteConnection::establish(path.to_str().expect("a path")).expect("a database");
+    for (condition, index) in [
+        ("token_id = ?", "usage_by_token (token_id=?)"),
+        ("key_id = ?", "usage_by_key (key_id=?)"),
+        ("status = ? AND status <> 200", "usage_by_status (status=?)"),
+        ("outcome = ? AND outcome <> 'completed'", "usage_by_outcome (outcome=?)"),
+        ("status = ?", "usage_by_time"),
+        ("outcome = ?", "usage_by_time"),
+    ] {
+        let plan = format!(
+            "EXPLAIN QUERY PLAN SELECT * FROM usage WHERE {condition} \
+             ORDER BY time DESC, request_id DESC LIMIT 100"
+        );
+        let steps: Vec<Step> = diesel::sql_query(plan).load(&mut connection).expect("a plan");
+        let steps: Vec<String> = steps.into_iter().map(|step| step.detail).collect();
+        assert!(steps.len() == 1 && steps[0].ends_with(index), "{condition}: {steps:?}");
+    }
 }
 
 #[test]
