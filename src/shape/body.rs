@@ -4,6 +4,7 @@
 //! without edits leaves as the very bytes that came. Never builds a tree of the whole body.
 
 use super::edit::{ObjectEdit, Patch, cut};
+use super::elements::{Element, Elements};
 use super::json::{self, Flaw, Kind, Object, Span};
 use bytes::Bytes;
 use bytestring::ByteString;
@@ -19,6 +20,7 @@ pub struct Document {
     body: ByteString,
     top: ObjectEdit,
     inner: Vec<Patch>,
+    elements: Elements,
 }
 
 /// Why a body cannot be taken: for the client a 400 that names the field.
@@ -44,7 +46,7 @@ impl BodyFault {
     }
 
     /// The fault of the object at `path` (empty: the body itself).
-    fn flaw(path: &str, flaw: Flaw) -> BodyFault {
+    pub(super) fn flaw(path: &str, flaw: Flaw) -> BodyFault {
         let object = if path.is_empty() { "the body" } else { path };
         match flaw {
             Flaw::Syntax(what) if path.is_empty() => {
@@ -85,7 +87,8 @@ impl Document {
             let message = format!("the body is nested deeper than {} levels", json::MAX_DEPTH);
             return Err(BodyFault::whole(message));
         }
-        Ok(Document { top: ObjectEdit::new(object), inner: Vec::new(), body })
+        let elements = Elements::default();
+        Ok(Document { top: ObjectEdit::new(object), inner: Vec::new(), elements, body })
     }
 
     /// The JSON value of a top-level member as it will be sent, inner edits aside; `None` if absent.
@@ -181,6 +184,15 @@ impl Document {
     /// Reads the object at `span`; `path` names it in the fault.
     pub(crate) fn object(&self, span: Span, path: impl fmt::Display) -> Result<Object, BodyFault> {
         Object::read(self.text(), &span).map_err(|flaw| BodyFault::flaw(&path.to_string(), flaw))
+    }
+
+    /// Visits the elements of the list at `list` in the original, until `visit` says stop by an error.
+    pub(crate) fn each_element<E>(
+        &self,
+        list: &Span,
+        visit: impl FnMut(usize, &Element) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.elements.each(self.text(), list, visit)
     }
 
     /// Takes over edits to an object inside. Each inner object may be edited once.

@@ -100,7 +100,7 @@ impl Carriers {
         Ok(found)
     }
 
-    fn turn(&mut self, doc: &Document, message: Object, path: Arguments<'_>) -> Result<(), BodyFault> {
+    fn turn(&mut self, doc: &Document, message: &Object, path: Arguments<'_>) -> Result<(), BodyFault> {
         let role =
             message.get("role").and_then(|member| json::string(json::slice(doc.text(), &member.value)));
         let content = message.get("content").map(|member| member.value.clone());
@@ -128,9 +128,9 @@ impl Carriers {
         })
     }
 
-    fn note(&mut self, object: Object) {
+    fn note(&mut self, object: &Object) {
         if object.get(NAME).is_some() {
-            self.marked.push(object);
+            self.marked.push(object.clone());
         }
     }
 
@@ -170,8 +170,8 @@ fn spot(doc: &Document, content: &Span) -> Result<Option<Spot>, BodyFault> {
         Kind::List => {
             let mut last = None;
             each_object(doc, content, "content", |_, part| {
-                if text_of(doc, &part).is_some_and(|raw| !is_blank(raw)) {
-                    last = Some(Spot::Part(part));
+                if text_of(doc, part).is_some_and(|raw| !is_blank(raw)) {
+                    last = Some(Spot::Part(part.clone()));
                 }
                 Ok(())
             })?;

@@ -5,6 +5,7 @@
 
 use super::body::{BodyFault, Document, integer};
 use super::dialect::Dialect;
+use super::elements::Element;
 use super::json::{self, Kind, Span};
 use std::fmt::{Arguments, Display};
 
@@ -121,7 +122,7 @@ fn check_messages(doc: &Document) -> Result<(), BodyFault> {
     Form::List.check("messages", raw)?;
     let mut count = 0;
     if let Some(span) = doc.span("messages") {
-        json::each_element(doc.text(), &span, |index, element| {
+        doc.each_element(&span, |index, element| {
             count += 1;
             check_message(doc, format_args!("messages[{index}]"), element)
         })?;
@@ -132,10 +133,9 @@ fn check_messages(doc: &Document) -> Result<(), BodyFault> {
     Ok(())
 }
 
-fn check_message(doc: &Document, path: Arguments<'_>, span: Span) -> Result<(), BodyFault> {
+fn check_message(doc: &Document, path: Arguments<'_>, element: &Element) -> Result<(), BodyFault> {
     let text = doc.text();
-    Form::Object.check(path, json::slice(text, &span))?;
-    let message = doc.object(span, path)?;
+    let message = element.object(path)?.ok_or_else(|| must_be(path, "an object"))?;
     let role = message.get("role").map(|member| json::slice(text, &member.value));
     let role = role.ok_or_else(|| missing(format_args!("{path}.role")))?;
     if json::string(role).is_none_or(|role| role.is_empty()) {

@@ -65,17 +65,16 @@ pub fn turn(doc: &Document, dialect: Dialect) -> Option<Turn> {
 /// Hashes everything up to and with the first message of the user; whether the model has spoken.
 fn beginning(doc: &Document, list: &Span, hasher: &mut DefaultHasher) -> Option<bool> {
     let (mut asked, mut answered) = (false, false);
-    let looked: Result<(), BodyFault> = json::each_element(doc.text(), list, |_, element| {
-        if asked && answered || json::kind(json::slice(doc.text(), &element)) != Kind::Object {
+    let looked: Result<(), BodyFault> = doc.each_element(list, |_, element| {
+        let Some(message) = element.object("message")?.filter(|_| !(asked && answered)) else {
             return Ok(());
-        }
-        let message = doc.object(element, "message")?;
+        };
         let member = |name: &str| message.get(name).map(|member| json::slice(doc.text(), &member.value));
         let role = member("role").and_then(json::string);
         match role.as_deref() {
             Some("assistant") => answered = true,
             // What the model said comes back as items without a role on `/responses`.
-            None if type_of(doc, &message).is_some_and(|kind| kind.ends_with("_call")) => answered = true,
+            None if type_of(doc, message).is_some_and(|kind| kind.ends_with("_call")) => answered = true,
             role if !asked => {
                 role.hash(hasher);
                 gist(member("content"), hasher);

@@ -18,6 +18,7 @@ pub mod check;
 pub mod conversation;
 use crate::domain::dialect;
 mod edit;
+mod elements;
 pub mod free_rule;
 mod json;
 pub mod margin;

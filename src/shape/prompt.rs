@@ -66,7 +66,7 @@ impl Walk<'_> {
         let Some(span) = self.doc.span("messages") else { return Ok(()) };
         each_object(self.doc, &span, "messages", |index, message| {
             self.meter.add(PER_MESSAGE);
-            self.message(&message, format_args!("messages[{index}].content"))
+            self.message(message, format_args!("messages[{index}].content"))
         })
     }
 
@@ -94,7 +94,7 @@ impl Walk<'_> {
         }
         each_object(self.doc, &span, "input", |index, item| {
             self.meter.add(PER_MESSAGE);
-            self.part(&item, format_args!("input[{index}]"), DEPTH)
+            self.part(item, format_args!("input[{index}]"), DEPTH)
         })
     }
 
@@ -102,7 +102,7 @@ impl Walk<'_> {
     fn content(&mut self, span: &Span, path: Arguments<'_>, depth: usize) -> Result<(), BodyFault> {
         match self.kind(span) {
             Kind::List if depth > 0 => each_object(self.doc, span, path, |index, part| {
-                self.part(&part, format_args!("{path}[{index}]"), depth)
+                self.part(part, format_args!("{path}[{index}]"), depth)
             }),
             _ => {
                 self.text(span);

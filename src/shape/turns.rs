@@ -13,14 +13,11 @@ pub(crate) fn each_object(
     doc: &Document,
     span: &Span,
     path: impl Display,
-    mut visit: impl FnMut(usize, Object) -> Result<(), BodyFault>,
+    mut visit: impl FnMut(usize, &Object) -> Result<(), BodyFault>,
 ) -> Result<(), BodyFault> {
-    let text = doc.text();
-    json::each_element(text, span, |index, element| {
-        if json::kind(json::slice(text, &element)) != Kind::Object {
-            return Ok(());
-        }
-        visit(index, doc.object(element, format_args!("{path}[{index}]"))?)
+    doc.each_element(span, |index, element| match element.object(format_args!("{path}[{index}]"))? {
+        Some(object) => visit(index, object),
+        None => Ok(()),
     })
 }
 
