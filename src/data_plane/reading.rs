@@ -28,7 +28,7 @@ pub async fn read(
     find_turn: bool,
     record: &mut Record,
 ) -> Result<Read, ApiError> {
-    let long = aside::is_long(bytes.len());
+    let long = aside::is_long(&bytes);
     let read = move || {
         let document = Document::parse(bytes)?;
         let checked = check::check(&document, dialect);

@@ -89,7 +89,7 @@ impl Shaping {
             let providers = ProviderMapping::default();
             rules = Arc::new(Rules { providers, cache_control: rules.cache_control });
         }
-        let long = aside::is_long(document.original_len());
+        let long = aside::is_long(document.original());
         let prepare = move || prepared(document, dialect, &rules, &id, &catalog, margins.as_deref());
         let (mut document, found) = aside::run(long, prepare).await?.map_err(bad_body)?;
         let mut facts = None;

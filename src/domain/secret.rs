@@ -5,6 +5,7 @@
 
 use openssl::sha::Sha256;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
@@ -76,7 +77,8 @@ impl Digest {
 impl Digest {
     /// As 64 hex digits, for a table or a map. Not secret: nobody comes in with a digest.
     pub fn hex(&self) -> String {
-        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+        let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
+        self.0.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0x0f)]).collect()
     }
 
     /// The digest that [`Digest::hex`] wrote.
@@ -99,6 +101,12 @@ impl PartialEq for Digest {
 }
 
 impl Eq for Digest {}
+
+impl Hash for Digest {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.0.hash(hasher);
+    }
+}
 
 impl fmt::Debug for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

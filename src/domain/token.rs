@@ -103,6 +103,11 @@ impl TokenState {
 }
 
 impl TokenTerms {
+    /// Whether there is a limit on requests.
+    pub fn limit_requests(&self) -> bool {
+        self.requests_per_day.is_some() || self.requests_per_minute.is_some()
+    }
+
     /// Everything that is wrong with these terms.
     pub fn faults(&self) -> Vec<TokenFault> {
         let mut faults = Vec::new();

@@ -149,9 +149,9 @@ impl Document {
         !self.inner.is_empty() || !self.top.patches().is_empty()
     }
 
-    /// How many bytes came.
-    pub fn original_len(&self) -> usize {
-        self.body.len()
+    /// The bytes that came.
+    pub fn original(&self) -> &[u8] {
+        self.body.as_bytes()
     }
 
     /// The body to send: the bytes that came, with the edits in their places.

@@ -4,6 +4,7 @@
 use super::handle::{Book, Token};
 use super::lending::Lending;
 use super::tally::{Exhausted, Moment, Taken, Tally};
+use super::uncounted::Uncounted;
 use crate::allowance::{Mark, Notebook};
 use crate::domain::ids::TokenId;
 use crate::domain::published::Published;
@@ -31,6 +32,7 @@ pub struct TokenBook {
     pub(super) clock: Clock,
     pub(super) lending: Lending,
     book: Published<Book>,
+    uncounted: Uncounted,
     flushing: bool,
     flushes: u64,
     waiting: Vec<oneshot::Sender<()>>,
@@ -84,6 +86,7 @@ impl TokenBook {
         book: Published<Book>,
         replicas: Replicas,
         (notebook, marks): (Notebook, Vec<Mark>),
+        uncounted: Uncounted,
     ) -> TokenBook {
         let mut tally = Tally::default();
         tally.share();
@@ -95,6 +98,7 @@ impl TokenBook {
             clock,
             lending: Lending::new(replicas, notebook),
             book,
+            uncounted,
             flushing: false,
             flushes: 0,
             waiting: Vec::new(),
@@ -106,7 +110,13 @@ impl TokenBook {
         Moment { wall: self.clock.now(), steady: self.clock.elapsed() }
     }
 
+    /// Counts what was spent without its word.
+    fn count(&mut self) {
+        self.uncounted.take().iter().for_each(|used| self.tally.count(used));
+    }
+
     fn flush(&mut self, context: &mut Context<TokenBook>) {
+        self.count();
         if self.flushing {
             return;
         }
@@ -225,6 +235,7 @@ impl Handler<Used> for TokenBook {
     type Result = MessageResult<Used>;
 
     fn handle(&mut self, Used(token): Used, _: &mut Context<TokenBook>) -> Self::Result {
+        self.count();
         MessageResult(self.tally.used(token, self.now()))
     }
 }

@@ -2,6 +2,7 @@
 
 use super::actor::{Edited, Flush, GiveBack, Reserve, Shutdown, TokenBook, Used};
 use super::tally::{Exhausted, Taken};
+use super::uncounted::Uncounted;
 use crate::allowance::Notebook;
 use crate::domain::ids::TokenId;
 use crate::domain::published::Published;
@@ -33,7 +34,7 @@ pub struct Token {
 pub struct Book {
     /// Rises with each edit.
     pub revision: i64,
-    by_digest: HashMap<String, Arc<Token>>,
+    by_digest: HashMap<Digest, Arc<Token>>,
 }
 
 impl Book {
@@ -41,9 +42,9 @@ impl Book {
     pub fn new(revision: i64, tokens: Vec<StoredToken>) -> Book {
         let token = |StoredToken { record, digest }: StoredToken| {
             let allowed = record.terms.allowed_models.as_deref().map(Allowed::new);
-            (digest, Arc::new(Token { record, allowed }))
+            Some((Digest::from_hex(&digest)?, Arc::new(Token { record, allowed })))
         };
-        Book { revision, by_digest: tokens.into_iter().map(token).collect() }
+        Book { revision, by_digest: tokens.into_iter().filter_map(token).collect() }
     }
 }
 
@@ -84,12 +85,17 @@ pub struct TokensHandle {
     book: Published<Book>,
     store: Store,
     clock: Clock,
+    uncounted: Uncounted,
 }
 
 /// One request of a token, taken from its limits. Dropped before it was spent, it is given back.
-pub struct Reservation {
-    taken: Option<Taken>,
-    address: Addr<TokenBook>,
+pub struct Reservation(Reserved);
+
+enum Reserved {
+    /// Counted before: an answer that comes to nothing gives it back.
+    Limited { taken: Option<Taken>, address: Addr<TokenBook> },
+    /// Counted when it is spent.
+    Unlimited { token: TokenId, uncounted: Uncounted, clock: Clock },
 }
 
 impl TokensHandle {
@@ -109,10 +115,12 @@ impl TokensHandle {
         let counts = store.token_counts(day)?;
         let notebook = Notebook::open(folder, "tokens", &store.identity()?, clock.now());
         let (kept, timed, published) = (store.clone(), clock.clone(), book.clone());
+        let uncounted = Uncounted::default();
+        let spent = uncounted.clone();
         let address = TokenBook::start_in_arbiter(&Arbiter::new().handle(), move |_| {
-            TokenBook::new(&counts, kept, timed, published, replicas, notebook)
+            TokenBook::new(&counts, kept, timed, published, replicas, notebook, spent)
         });
-        Ok(TokensHandle { address, book, store, clock })
+        Ok(TokensHandle { address, book, store, clock, uncounted })
     }
 
     /// Says that another process has changed stored tokens, so that they are read again.
@@ -122,7 +130,7 @@ impl TokensHandle {
 
     /// The token with this digest, whatever its state; without a message.
     pub fn find(&self, digest: &Digest) -> Option<Known> {
-        let token = Arc::clone(self.book.get().by_digest.get(&digest.hex())?);
+        let token = Arc::clone(self.book.get().by_digest.get(digest)?);
         let state = token.record.state(self.clock.now());
         Some((token, state))
     }
@@ -132,11 +140,15 @@ impl TokensHandle {
     /// # Errors
     /// Which limit is reached, and how long to wait.
     pub async fn reserve(&self, token: &Arc<Token>) -> Result<Reservation, Exhausted> {
+        if !token.record.terms.limit_requests() {
+            let (uncounted, clock) = (self.uncounted.clone(), self.clock.clone());
+            return Ok(Reservation(Reserved::Unlimited { token: token.record.id, uncounted, clock }));
+        }
         let (reply, answer) = oneshot::channel();
         post(&self.address, Reserve { token: Arc::clone(token), reply }, false);
         // A dropped reply means that the actor has died: the process is about to end.
         let taken = answer.await.ok().transpose()?;
-        Ok(Reservation { taken, address: self.address.clone() })
+        Ok(Reservation(Reserved::Limited { taken, address: self.address.clone() }))
     }
 
     /// Requests of the token today, and within the last minute where it has a limit for that.
@@ -212,14 +224,19 @@ impl TokensHandle {
 impl Reservation {
     /// The request has reached the upstream: it counts.
     pub fn spend(mut self) {
-        self.taken = None;
+        match &mut self.0 {
+            Reserved::Limited { taken, .. } => *taken = None,
+            Reserved::Unlimited { token, uncounted, clock } => uncounted.spend(*token, clock.now()),
+        }
     }
 }
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        if let Some(taken) = self.taken.take() {
-            self.address.do_send(GiveBack(taken));
+        if let Reserved::Limited { taken, address } = &mut self.0
+            && let Some(taken) = taken.take()
+        {
+            address.do_send(GiveBack(taken));
         }
     }
 }

@@ -153,6 +153,16 @@ impl Tally {
         Ok(Taken { token, day, at: now.steady, parts })
     }
 
+    /// Counts what was spent without being reserved: there is no limit.
+    pub fn count(&mut self, spent: &TokenUse) {
+        let count = self.counts.entry(spent.token).or_insert_with(|| Count::new(spent.token));
+        if count.turn(spent.day) == spent.day {
+            count.used = count.used.saturating_add_signed(spent.count);
+        }
+        *count.untold.entry(spent.day).or_default() += spent.count;
+        count.last = count.last.max(Some(spent.last));
+    }
+
     /// Gives back what a reservation took: nothing came of the request.
     pub fn give_back(&mut self, taken: Taken) {
         let Some(count) = self.counts.get_mut(&taken.token) else { return };
@@ -229,6 +239,25 @@ mod tests {
             Err(Refused::Exhausted(exhausted)) => Some((exhausted.limit, exhausted.wait.as_secs())),
             _ => None,
         }
+    }
+
+    #[test]
+    fn what_was_spent_without_a_limit_counts_on_its_day() {
+        let mut tally = Tally::default();
+        let (late, early) = (at(86_399), at(86_400));
+        let spent =
+            |moment: Moment, count| TokenUse { token: ID, day: moment.wall.day(), count, last: moment.wall };
+        tally.count(&spent(late, 2));
+        assert_eq!(tally.used(ID, late), (2, 0));
+        tally.count(&spent(early, 3));
+        tally.count(&spent(late, 1));
+        assert_eq!(tally.used(ID, early), (3, 0));
+        let mut untold = tally.take_untold();
+        untold.sort_by_key(|used| used.day);
+        let told: Vec<_> = untold.iter().map(|used| (used.count, used.last)).collect();
+        assert_eq!(told, [(3, early.wall), (3, early.wall)]);
+        let refused = tally.reserve(ID, &terms(Some(3), None), early);
+        assert_eq!(wait(refused), Some((Limit::Day, 86_400)), "a limit that is set later holds for them too");
     }
 
     #[test]
