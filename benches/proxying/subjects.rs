@@ -6,6 +6,7 @@ mod postgres;
 
 use postgres::Database;
 use std::fmt::Write as _;
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
@@ -14,6 +15,8 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 const PASSWORD: &str = "benchmark-password";
+/// Where a proxy's log goes, in its folder.
+const LOG: &str = "log";
 
 /// Processor time of a process so far, all of its threads.
 fn cpu_of(pid: u32) -> Duration {
@@ -144,7 +147,7 @@ impl Proxy {
             ])
             .envs(url)
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(File::create(folder.path().join(LOG)).expect("a file"))
             .spawn()
             .expect("the proxy starts");
         let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
@@ -163,8 +166,13 @@ impl Proxy {
 
     fn wait_until_ready(&self) {
         let until = Instant::now() + Duration::from_secs(30);
-        while !get(self.address, "/ready").starts_with("HTTP/1.1 200") {
-            assert!(Instant::now() < until, "the proxy is not ready");
+        loop {
+            let answer = get(self.address, "/ready");
+            if answer.starts_with("HTTP/1.1 200") {
+                return;
+            }
+            let log = || std::fs::read_to_string(self.folder.path().join(LOG)).unwrap_or_default();
+            assert!(Instant::now() < until, "the proxy is not ready: {answer:?}\n{}", log());
             std::thread::sleep(Duration::from_millis(2));
         }
     }
