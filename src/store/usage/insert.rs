@@ -15,7 +15,7 @@ use std::collections::HashSet;
 
 /// Rows in one statement to Postgres: 27 binds each, and it takes 65,535.
 const MANY: usize = 500;
-/// Rows in one statement to SQLite, which takes 32,766 binds; more than these spare next to nothing.
+/// Rows in one statement to SQLite, which takes 32,766 binds.
 const FEW: usize = 16;
 
 /// Many in one statement: each one has its way to the server. Returns those that were new.
