@@ -10,13 +10,14 @@ use tokio::task::spawn_blocking;
 const SHORT_BODY: usize = 128 * 1024;
 /// Through so many it takes well below a millisecond, whatever they are.
 const SHORT_ANYHOW: usize = 8 * 1024;
-/// So many quotes are more than a few texts: thousands of small values take milliseconds.
-const FEW_QUOTES: usize = 2048;
+/// So many quotes and commas are more than a few texts: tens of thousands of small values take milliseconds,
+/// and whoever sends them need not mean well.
+const FEW_MARKS: usize = 4096;
 
 /// Whether a body is better looked through beside the worker thread.
 pub fn is_long(body: &[u8]) -> bool {
-    let has_many_texts = || memchr::memchr_iter(b'"', body).count() > FEW_QUOTES;
-    body.len() > SHORT_BODY || (body.len() > SHORT_ANYHOW && has_many_texts())
+    let count = |mark| memchr::memchr_iter(mark, body).count();
+    body.len() > SHORT_BODY || (body.len() > SHORT_ANYHOW && count(b'"') + count(b',') > FEW_MARKS)
 }
 
 /// What `work` gives: done here, or on a thread for blocking work if it is `long`.
@@ -42,15 +43,18 @@ mod tests {
     use std::thread;
 
     #[test]
-    fn a_body_is_long_by_its_bytes_or_by_its_texts() {
+    fn a_body_is_long_by_its_bytes_or_by_what_is_in_it() {
         let texts = |count: usize| r#""a""#.repeat(count);
         for (body, long) in [
             ("x".repeat(SHORT_BODY), false),
             ("x".repeat(SHORT_BODY + 1), true),
             (texts(SHORT_ANYHOW / 3), false),
             (texts(SHORT_ANYHOW), true),
-            (format!("{}{}", texts(FEW_QUOTES / 2), "x".repeat(SHORT_ANYHOW)), false),
-            (format!("{}{}", texts(FEW_QUOTES / 2 + 1), "x".repeat(SHORT_ANYHOW)), true),
+            (format!("{}{}", texts(FEW_MARKS / 2), "x".repeat(SHORT_ANYHOW)), false),
+            (format!("{},{}", texts(FEW_MARKS / 2), "x".repeat(SHORT_ANYHOW)), true),
+            ("{},".repeat(FEW_MARKS), false),
+            ("{},".repeat(FEW_MARKS + 1), true),
+            ("1,".repeat(FEW_MARKS + 1), true),
         ] {
             assert_eq!(is_long(body.as_bytes()), long, "{} bytes", body.len());
         }

@@ -32,7 +32,7 @@ pub async fn read(
     let read = move || {
         let document = Document::parse(bytes)?;
         let checked = check::check(&document, dialect);
-        let turn = if find_turn { conversation::turn(&document, dialect) } else { None };
+        let turn = if find_turn && checked.is_ok() { conversation::turn(&document, dialect) } else { None };
         let is_narrowed = is_narrowed(&document);
         Ok((Read { document, turn, is_narrowed }, checked))
     };

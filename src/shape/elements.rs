@@ -8,8 +8,10 @@ use super::json::{self, Flaw, Kind, Object, Span};
 use std::fmt::Display;
 use std::sync::{Arc, OnceLock};
 
-/// A list of more elements is looked through anew each time, so that what is held stays small.
+/// A list of more elements, or of more members in them, is looked through anew each time: what is held stays
+/// small, however long its request has to wait.
 const MOST: usize = 256;
+const MOST_MEMBERS: usize = 4096;
 
 /// One element of a list: an object's members, or why they cannot be read; `None`: it is no object.
 #[derive(Debug)]
@@ -19,6 +21,10 @@ impl Element {
     fn read(text: &str, span: Span) -> Element {
         let is_object = json::kind(json::slice(text, &span)) == Kind::Object;
         Element(is_object.then(|| Object::read(text, &span)))
+    }
+
+    fn members(&self) -> usize {
+        self.0.iter().flatten().map(|object| object.members.len()).sum()
     }
 
     /// Its members; `None`: it is no object. Errors: they cannot be read; `path` names it.
@@ -63,13 +69,15 @@ impl Elements {
 
 /// All the elements, if they are not too many.
 fn few(text: &str, list: &Span) -> Option<Vec<Element>> {
-    let mut elements = Vec::new();
+    let (mut elements, mut members) = (Vec::new(), 0);
     let all = json::each_element(text, list, |index, span| {
-        let is_one_more = index < MOST;
-        if is_one_more {
-            elements.push(Element::read(text, span));
+        if index >= MOST {
+            return Err(());
         }
-        is_one_more.then_some(()).ok_or(())
+        let element = Element::read(text, span);
+        members += element.members();
+        elements.push(element);
+        if members <= MOST_MEMBERS { Ok(()) } else { Err(()) }
     });
     all.ok().map(|()| elements)
 }
@@ -105,6 +113,18 @@ mod tests {
         assert_eq!(texts(&elements, text, &(6..18)), [(0, "{}".to_owned()), (1, r#"{"b":1}"#.to_owned())]);
         assert_eq!(texts(&elements, text, &(0..text.len())).len(), 2);
         assert_eq!(texts(&elements, text, &(1..2)), []);
+    }
+
+    #[test]
+    fn many_members_are_not_kept() {
+        let members = |count: usize| (0..count).map(|number| format!("\"{number}\":0")).collect::<Vec<_>>();
+        for (count, kept) in [(MOST_MEMBERS / 2, true), (MOST_MEMBERS / 2 + 1, false)] {
+            let object = format!("{{{}}}", members(count).join(","));
+            let text = format!("[{object},{object}]");
+            assert_eq!(few(&text, &(0..text.len())).is_some(), kept);
+            let twice = [(0, object.clone()), (1, object)];
+            assert_eq!(texts(&Elements::default(), &text, &(0..text.len())), twice);
+        }
     }
 
     #[test]

@@ -60,7 +60,6 @@ impl ProviderMapping {
     }
 }
 
-/// Whether a value is `[]`: a list of nobody is no choice.
 /// Whether a body narrows the choice of endpoints itself: by any member of `provider` that does more than
 /// put them in an order.
 pub fn is_narrowed(doc: &Document) -> bool {
@@ -73,6 +72,7 @@ pub fn is_narrowed(doc: &Document) -> bool {
     })
 }
 
+/// Whether a value is `[]`: a list of nobody is no choice.
 fn is_empty_list(raw: &str) -> bool {
     raw.strip_prefix('[')
         .and_then(|rest| rest.strip_suffix(']'))
