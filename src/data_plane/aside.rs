@@ -10,14 +10,15 @@ use tokio::task::spawn_blocking;
 const SHORT_BODY: usize = 128 * 1024;
 /// Through so many it takes well below a millisecond, whatever they are.
 const SHORT_ANYHOW: usize = 8 * 1024;
-/// So many quotes and commas are more than a few texts: tens of thousands of small values take milliseconds,
-/// and whoever sends them need not mean well.
+/// So many quotes, commas and backslashes are more than a few plain texts: tens of thousands of small values, or
+/// of escapes, take milliseconds, and whoever sends them need not mean well.
 const FEW_MARKS: usize = 4096;
 
 /// Whether a body is better looked through beside the worker thread.
 pub fn is_long(body: &[u8]) -> bool {
-    let count = |mark| memchr::memchr_iter(mark, body).count();
-    body.len() > SHORT_BODY || (body.len() > SHORT_ANYHOW && count(b'"') + count(b',') > FEW_MARKS)
+    let count = |mark: &u8| memchr::memchr_iter(*mark, body).count();
+    let marks = || [b'"', b',', b'\\'].iter().map(count).sum::<usize>();
+    body.len() > SHORT_BODY || (body.len() > SHORT_ANYHOW && marks() > FEW_MARKS)
 }
 
 /// What `work` gives: done here, or on a thread for blocking work if it is `long`.
@@ -55,6 +56,7 @@ mod tests {
             ("{},".repeat(FEW_MARKS), false),
             ("{},".repeat(FEW_MARKS + 1), true),
             ("1,".repeat(FEW_MARKS + 1), true),
+            (r"\n".repeat(FEW_MARKS + 1), true),
         ] {
             assert_eq!(is_long(body.as_bytes()), long, "{} bytes", body.len());
         }

@@ -19,6 +19,8 @@ pub struct Read {
     pub turn: Option<Turn>,
     /// Whether the client narrowed the choice of endpoints.
     pub is_narrowed: bool,
+    /// Whether it is better looked through beside the worker thread.
+    pub is_long: bool,
 }
 
 /// Reads a body; with `find_turn`, its turn in a conversation too. Errors: 400 that names the field.
@@ -28,15 +30,15 @@ pub async fn read(
     find_turn: bool,
     record: &mut Record,
 ) -> Result<Read, ApiError> {
-    let long = aside::is_long(&bytes);
+    let is_long = aside::is_long(&bytes);
     let read = move || {
         let document = Document::parse(bytes)?;
         let checked = check::check(&document, dialect);
         let turn = if find_turn && checked.is_ok() { conversation::turn(&document, dialect) } else { None };
         let is_narrowed = is_narrowed(&document);
-        Ok((Read { document, turn, is_narrowed }, checked))
+        Ok((Read { document, turn, is_narrowed, is_long }, checked))
     };
-    let (read, checked) = aside::run(long, read).await?.map_err(bad_body)?;
+    let (read, checked) = aside::run(is_long, read).await?.map_err(bad_body)?;
     note_what_is_asked(&read.document, record);
     checked.map_err(bad_body)?;
     Ok(read)

@@ -133,7 +133,7 @@ async fn take_in(
     let bounds = Bounds { limit: options.max_body_bytes, timeout: options.body_timeout };
     let mut memory = plane.gate.memory();
     let bytes = body::read(request, payload, bounds, &mut memory).await?;
-    let Read { document, turn, is_narrowed } =
+    let Read { document, turn, is_narrowed, is_long } =
         reading::read(bytes, dialect, options.session_affinity, record).await?;
     let call = Call {
         method: Method::POST,
@@ -153,6 +153,7 @@ async fn take_in(
         dialect,
         document,
         is_narrowed,
+        is_long,
         admitted,
         call,
         turn,
@@ -171,6 +172,7 @@ struct Wish {
     dialect: Dialect,
     document: Document,
     is_narrowed: bool,
+    is_long: bool,
     admitted: Admitted,
     call: Call,
     turn: Option<Turn>,
@@ -244,7 +246,7 @@ impl Wish {
         let left = most.saturating_sub(*counted).max(1);
         let max_attempts = *counted + if has_next { left.div_ceil(2) } else { left };
         let shaping = &self.plane.shaping;
-        let mut wanted = Wanted { limit_output, affordable: None, map_providers: true };
+        let mut wanted = Wanted { limit_output, affordable: None, map_providers: true, aside: self.is_long };
         let mut unfit: Option<(Vec<Bytes>, ApiError)> = None;
         let mut corrected = false;
         loop {

@@ -50,6 +50,8 @@ pub struct Wanted {
     pub affordable: Option<u64>,
     /// Whether the operator's rules choose its providers.
     pub map_providers: bool,
+    /// Whether that is done beside the worker thread, for it takes long.
+    pub aside: bool,
 }
 
 /// A body as it goes out, and what its output limit was reckoned from.
@@ -89,9 +91,8 @@ impl Shaping {
             let providers = ProviderMapping::default();
             rules = Arc::new(Rules { providers, cache_control: rules.cache_control });
         }
-        let long = aside::is_long(document.original());
         let prepare = move || prepared(document, dialect, &rules, &id, &catalog, margins.as_deref());
-        let (mut document, found) = aside::run(long, prepare).await?.map_err(bad_body)?;
+        let (mut document, found) = aside::run(wanted.aside, prepare).await?.map_err(bad_body)?;
         let mut facts = None;
         let mut asked = 0;
         if let Some(mut found) = found {

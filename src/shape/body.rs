@@ -149,11 +149,6 @@ impl Document {
         !self.inner.is_empty() || !self.top.patches().is_empty()
     }
 
-    /// The bytes that came.
-    pub fn original(&self) -> &[u8] {
-        self.body.as_bytes()
-    }
-
     /// The body to send: the bytes that came, with the edits in their places.
     pub fn finish(&self) -> Shaped {
         if !self.is_changed() {
