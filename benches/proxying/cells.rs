@@ -26,6 +26,8 @@ pub struct Cell {
     pub pause: Duration,
     /// How the proxy is set up.
     pub house: House,
+    /// Whether a proxy with one key, one password and SQLite takes turns with it.
+    pub against_plain: bool,
 }
 
 impl Cell {
@@ -40,6 +42,7 @@ impl Cell {
             direct: false,
             pause: Duration::ZERO,
             house: House::default(),
+            against_plain: false,
         }
     }
 
@@ -71,7 +74,7 @@ pub fn soak() -> Cell {
 pub fn all(slow_streams: usize) -> Vec<Cell> {
     let with = |name, keys, tokens| {
         let house = House { keys, tokens, ..House::default() };
-        Cell { house, ..Cell::plain(name, 64) }
+        Cell { house, against_plain: true, ..Cell::plain(name, 64) }
     };
     let house = House { postgres: true, ..House::default() };
     let on_postgres = std::env::var_os("TEST_POSTGRES_URL")

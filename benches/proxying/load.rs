@@ -54,21 +54,27 @@ impl Told {
     }
 }
 
-/// Runs the plan against `address`.
-pub fn run(address: SocketAddr, credential: &str, plan: &Plan) -> Told {
-    run_watched(address, credential, plan, || 0)
+/// Runs the plan against `address`; every request shows one of `credentials`, which are of one length.
+pub fn run(address: SocketAddr, credentials: &[String], plan: &Plan) -> Told {
+    run_watched(address, credentials, plan, || 0)
 }
 
 /// The same, with something looked at every tenth of a second.
-pub fn run_watched(address: SocketAddr, credential: &str, plan: &Plan, watch: impl Fn() -> u64) -> Told {
+pub fn run_watched(
+    address: SocketAddr,
+    credentials: &[String],
+    plan: &Plan,
+    watch: impl Fn() -> u64,
+) -> Told {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let local = tokio::task::LocalSet::new();
     let told = Rc::new(RefCell::new(Told::default()));
+    let credentials: Rc<[String]> = credentials.into();
     let began = Instant::now();
     local.block_on(&runtime, async {
         let clients: Vec<_> = (0..plan.clients)
             .map(|_| {
-                let client = client(address, credential.to_owned(), plan.clone(), began, Rc::clone(&told));
+                let client = client(address, Rc::clone(&credentials), plan.clone(), began, Rc::clone(&told));
                 tokio::task::spawn_local(client)
             })
             .collect();
@@ -100,11 +106,12 @@ pub fn run_watched(address: SocketAddr, credential: &str, plan: &Plan, watch: im
 
 async fn client(
     address: SocketAddr,
-    credential: String,
+    credentials: Rc<[String]>,
     plan: Plan,
     began: Instant,
     told: Rc<RefCell<Told>>,
 ) {
+    let credential = credentials.first().expect("a credential");
     let head = format!(
         "POST /api/v1/chat/completions HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {credential}\r\n\
          Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
@@ -112,11 +119,14 @@ async fn client(
     );
     let mut request = [head.as_bytes(), &plan.body].concat();
     let number = memmem::find(&request, b"########");
+    let shown = memmem::find(&request, credential.as_bytes()).expect("it was put in");
     let mut connection = None;
     loop {
         if let Some(place) = number.and_then(|at| request.get_mut(at..at + 8)) {
             place.copy_from_slice(format!("{:08}", fastrand::u32(0..100_000_000)).as_bytes());
         }
+        let credential = fastrand::choice(credentials.iter()).expect("a credential");
+        request[shown..shown + credential.len()].copy_from_slice(credential.as_bytes());
         let asked = Instant::now();
         let answer = timeout(PATIENCE, ask(&mut connection, address, &request, plan.chunks, &told)).await;
         if matches!(answer, Ok(Some(()))) {

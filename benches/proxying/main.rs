@@ -13,7 +13,7 @@ mod upstream;
 use cells::Cell;
 use report::Report;
 use std::time::Duration;
-use subjects::{Nginx, Proxy};
+use subjects::{House, Nginx, Proxy};
 
 /// How much is measured.
 struct Size {
@@ -57,7 +57,8 @@ fn main() {
     assert!(report.errors() == 0, "{} answers were wrong", report.errors());
 }
 
-/// Takes turns between the upstream itself, nginx and this proxy.
+/// Takes turns between the upstream itself, nginx, this proxy, and where the cell asks for it a second one
+/// as people run it.
 fn measure(
     cell: &Cell,
     size: &Size,
@@ -66,21 +67,29 @@ fn measure(
     report: &mut Report,
 ) {
     let proxy = Proxy::start(upstream, &cell.house);
+    let plain = cell.against_plain.then(|| Proxy::start(upstream, &House::default()));
     // Everything that is made at the first request is made now.
     let warm = load::Plan { turn: Duration::from_millis(300), ..cell.plan(size.turn) };
-    load::run(proxy.address, &proxy.credential, &warm);
+    for proxy in plain.iter().chain([&proxy]) {
+        load::run(proxy.address, &proxy.credentials, &warm);
+    }
     for _ in 0..size.rounds {
         let plan = cell.plan(size.turn);
         if cell.direct {
-            report.direct(cell, load::run(upstream, &proxy.credential, &plan));
+            report.direct(cell, load::run(upstream, &proxy.credentials, &plan));
         }
         if let Some(nginx) = nginx {
             let before = nginx.cpu();
-            let told = load::run(nginx.address, &proxy.credential, &plan);
+            let told = load::run(nginx.address, &proxy.credentials, &plan);
             report.nginx(cell, told, nginx.cpu().saturating_sub(before));
         }
+        if let Some(plain) = &plain {
+            let before = plain.cpu();
+            let told = load::run(plain.address, &plain.credentials, &plan);
+            report.plain(cell, told, plain.cpu().saturating_sub(before));
+        }
         let before = (proxy.cpu(), proxy.resident());
-        let told = load::run_watched(proxy.address, &proxy.credential, &plan, || proxy.resident());
+        let told = load::run_watched(proxy.address, &proxy.credentials, &plan, || proxy.resident());
         report.proxy(cell, told, proxy.cpu().saturating_sub(before.0), before.1);
     }
 }
@@ -89,7 +98,7 @@ fn measure(
 /// stored rows become millions.
 fn soak(minutes: u32) {
     let upstream = upstream::start();
-    let proxy = Proxy::start(upstream, &subjects::House::default());
+    let proxy = Proxy::start(upstream, &House::default());
     let plan = cells::soak().plan(Duration::from_secs(60));
     println!(
         "| minute | rows | database, MB | requests a second | CPU, ms for 1,000 | p99, ms | resident, MB |"
@@ -98,7 +107,7 @@ fn soak(minutes: u32) {
     let (mut rows, mut errors) = (0, 0);
     for minute in 1..=minutes {
         let before = proxy.cpu();
-        let told = load::run(proxy.address, &proxy.credential, &plan);
+        let told = load::run(proxy.address, &proxy.credentials, &plan);
         let cpu = proxy.cpu().saturating_sub(before);
         rows += told.answers;
         errors += told.errors;

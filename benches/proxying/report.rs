@@ -55,6 +55,7 @@ impl Figures {
 struct Row {
     direct: Figures,
     nginx: Figures,
+    plain: Figures,
     proxy: Figures,
 }
 
@@ -105,6 +106,12 @@ impl Report {
         self.row(cell).nginx.take(cell, &told, Some(cpu));
     }
 
+    /// A proxy with one key and one password was asked, and took so much processor time.
+    pub fn plain(&mut self, cell: &Cell, told: Told, cpu: Duration) {
+        self.wrong(cell, "the plain proxy", told.errors);
+        self.row(cell).plain.take(cell, &told, Some(cpu));
+    }
+
     /// The proxy was asked; `before` was its memory until then.
     pub fn proxy(&mut self, cell: &Cell, told: Told, cpu: Duration, before: u64) {
         self.wrong(cell, "the proxy", told.errors);
@@ -136,7 +143,7 @@ impl Report {
             let row = self.find("plain, 1 at a time")?;
             Some(row.proxy.median(name)? - row.direct.median(name)?)
         };
-        let flat = |row: &str| Some(figure(row, "cpu")? / figure("plain, 64 at a time", "cpu")?);
+        let flat = |row: &str| Some(figure(row, "cpu")? / self.find(row)?.plain.median("cpu")?);
         let mut targets: Vec<(String, Option<f64>, f64, bool)> = Vec::new();
         let mut most = |name: &str, value, bound| targets.push((name.to_owned(), value, bound, false));
         most("plain, 64: CPU / nginx", ratio("plain, 64 at a time", "cpu"), 2.0);
@@ -205,7 +212,7 @@ impl Report {
 
     /// Writes all of it.
     pub fn write(&self, path: &str) {
-        let row = |(name, row): &(&str, Row)| json!({"cell": name, "direct": row.direct.json(), "nginx": row.nginx.json(), "proxy": row.proxy.json()});
+        let row = |(name, row): &(&str, Row)| json!({"cell": name, "direct": row.direct.json(), "nginx": row.nginx.json(), "plain": row.plain.json(), "proxy": row.proxy.json()});
         let target = |(name, value, bound, least): (String, Option<f64>, f64, bool)| {
             let reached = value.is_some_and(|value| if least { value >= bound } else { value <= bound });
             json!({"target": name, "figure": value, "bound": bound, "at_least": least, "reached": reached})

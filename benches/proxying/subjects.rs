@@ -113,8 +113,8 @@ impl Default for House {
 pub struct Proxy {
     /// Where clients connect.
     pub address: SocketAddr,
-    /// What they show.
-    pub credential: String,
+    /// What they show, one for each request by chance; all are of one length.
+    pub credentials: Vec<String>,
     child: Child,
     folder: TempDir,
     _database: Option<Database>,
@@ -154,12 +154,12 @@ impl Proxy {
         lines.find(|line| line.as_ref().is_ok_and(|line| line.contains("clients connect to")));
         std::thread::spawn(move || lines.for_each(drop));
         let address = SocketAddr::from(([127, 0, 0, 1], port));
-        let credential = PASSWORD.to_owned();
-        let mut proxy = Proxy { address, credential, child, folder, _database: database };
+        let credentials = vec![PASSWORD.to_owned()];
+        let mut proxy = Proxy { address, credentials, child, folder, _database: database };
         proxy.wait_until_ready();
         let admin = SocketAddr::from(([127, 0, 0, 1], admin));
-        for number in 0..house.tokens {
-            proxy.credential = token(admin, number);
+        if house.tokens > 0 {
+            proxy.credentials = (0..house.tokens).map(|number| token(admin, number)).collect();
         }
         proxy
     }

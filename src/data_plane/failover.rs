@@ -14,6 +14,7 @@ use crate::shape::overflow::{self, Overflow};
 use crate::upstream::client::{Call, Via};
 use crate::upstream::fault::TransportFault;
 use crate::upstream::verdict::{Next, Refusal, Verdict, judge};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
@@ -24,7 +25,7 @@ pub struct Errand {
     /// How to read the answer.
     pub dialect: Dialect,
     /// The model it is for.
-    pub model: String,
+    pub model: Arc<str>,
     /// Whether that model is free.
     pub free: bool,
     /// The conversation it belongs to.
@@ -130,10 +131,10 @@ pub async fn serve(plane: &Plane, errand: &mut Errand, record: &mut Record) -> R
 
 /// What rests when the upstream has no endpoint for the model: at the endpoints for chat the model
 /// itself. A model that cannot be embedded with, or completed with, rests there alone.
-fn lane(model: &str, dialect: Dialect) -> String {
+fn lane(model: &Arc<str>, dialect: Dialect) -> Arc<str> {
     match dialect {
-        Dialect::Chat | Dialect::Responses | Dialect::Messages => model.to_owned(),
-        Dialect::Completions | Dialect::Embeddings => format!("{model} on {}", dialect.path()),
+        Dialect::Chat | Dialect::Responses | Dialect::Messages => Arc::clone(model),
+        Dialect::Completions | Dialect::Embeddings => format!("{model} on {}", dialect.path()).into(),
     }
 }
 

@@ -36,18 +36,21 @@ pub fn to_client(headers: &HeaderMap) -> Vec<(HeaderName, HeaderValue)> {
 }
 
 fn chosen(headers: &HeaderMap, names: &[HeaderName]) -> Vec<(HeaderName, HeaderValue)> {
-    names
-        .iter()
-        .filter_map(|name| {
-            let value = headers.get(name).filter(|value| value.len() <= LONGEST)?;
-            Some((name.clone(), value.clone()))
-        })
-        .collect()
+    // A message has fewer headers than there are names.
+    let mut chosen: Vec<(HeaderName, HeaderValue)> = Vec::new();
+    for (name, value) in headers {
+        let is_new = || !chosen.iter().any(|(other, _)| other == name);
+        if names.contains(name) && is_new() && value.len() <= LONGEST {
+            chosen.push((name.clone(), value.clone()));
+        }
+    }
+    chosen
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::HashSet;
 
     #[test]
     fn only_listed_headers_cross() {
@@ -66,9 +69,10 @@ mod tests {
             headers.insert(HeaderName::from_static(name), HeaderValue::from_static("x"));
         }
         let names = |chosen: Vec<(HeaderName, HeaderValue)>| {
-            chosen.into_iter().map(|(name, _)| name).collect::<Vec<_>>()
+            chosen.into_iter().map(|(name, _)| name).collect::<HashSet<_>>()
         };
-        assert_eq!(names(to_upstream(&headers)), TO_UPSTREAM);
-        assert_eq!(names(to_client(&headers)), TO_CLIENT);
+        assert_eq!(names(to_upstream(&headers)), TO_UPSTREAM.iter().cloned().collect());
+        assert_eq!(names(to_client(&headers)), TO_CLIENT.iter().cloned().collect());
+        assert_eq!(to_upstream(&headers).len(), TO_UPSTREAM.len(), "each once");
     }
 }

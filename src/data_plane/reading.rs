@@ -46,7 +46,6 @@ pub async fn read(
 
 /// So that the row of a request that is refused says what it was about.
 fn note_what_is_asked(document: &Document, record: &mut Record) {
-    let mut model = document.string("model").unwrap_or_default();
-    model.truncate(model.floor_char_boundary(256));
-    record.asked(&model, document.boolean("stream").unwrap_or(false));
+    let model = document.string("model").unwrap_or_default();
+    record.asked(&model[..model.floor_char_boundary(256)], document.boolean("stream").unwrap_or(false));
 }

@@ -27,6 +27,7 @@ use bytes::Bytes;
 use serde_json::Value;
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -41,7 +42,7 @@ pub struct Answer {
     /// How to read it.
     pub dialect: Dialect,
     /// The model that was sent.
-    pub model: String,
+    pub model: Arc<str>,
     /// This request's place; free when the answer has ended.
     pub place: Place,
 }

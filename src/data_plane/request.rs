@@ -202,12 +202,12 @@ impl Wish {
 
     /// Tries the models that the client's `model` stands for and those of its own `models`, in order;
     /// returns the answer and the model that was asked. Errors: those of the last model.
-    async fn fulfil(&self, record: &mut Record) -> Result<(Served, String), ApiError> {
+    async fn fulfil(&self, record: &mut Record) -> Result<(Served, Arc<str>), ApiError> {
         let models = candidates(&self.document, &self.plane.shaping.aliases);
         let models = rights::models(&self.admitted, &self.document, models)?;
         let mut left = models.len();
         let mut counted = 0;
-        for model in models {
+        for model in models.into_iter().map(Arc::from) {
             left -= 1;
             match self.try_model(&model, left > 0, &mut counted, record).await {
                 Ok(served) => return Ok((served, model)),
@@ -229,7 +229,7 @@ impl Wish {
     /// more than half of what is left.
     async fn try_model(
         &self,
-        model: &str,
+        model: &Arc<str>,
         has_next: bool,
         counted: &mut u32,
         record: &mut Record,
@@ -263,7 +263,7 @@ impl Wish {
             let mut errand = Errand {
                 call: Call { body: shaped.body.clone(), ..self.call.clone() },
                 dialect: self.dialect,
-                model: model.to_owned(),
+                model: Arc::clone(model),
                 free,
                 conversation: self
                     .turn

@@ -3,9 +3,10 @@
 use super::errors::{ApiError, Kind};
 use super::outer::request_id;
 use super::{cors, health, key, models, request};
+use actix_web::guard::fn_guard;
 use actix_web::http::{Method, header};
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse, Resource};
+use actix_web::{HttpRequest, HttpResponse, Resource, Route};
 
 /// What `GET /` lists.
 pub const ENDPOINTS: &[&str] = &[
@@ -25,19 +26,25 @@ pub const ENDPOINTS: &[&str] = &[
 pub fn configure(config: &mut ServiceConfig) {
     for base in ["/v1", "/api/v1"] {
         config
-            .service(posted(&format!("{base}/chat/completions")).route(web::post().to(request::chat)))
-            .service(posted(&format!("{base}/completions")).route(web::post().to(request::completions)))
-            .service(posted(&format!("{base}/responses")).route(web::post().to(request::responses)))
-            .service(posted(&format!("{base}/messages")).route(web::post().to(request::messages)))
-            .service(posted(&format!("{base}/embeddings")).route(web::post().to(request::embeddings)))
-            .service(read(&format!("{base}/key")).route(web::get().to(key::key)))
-            .service(read(&format!("{base}/models")).route(web::get().to(models::list)))
-            .service(read(&format!("{base}/models/{{id:.+}}")).route(web::get().to(models::one)));
+            .service(posted(&format!("{base}/chat/completions")).route(on(Method::POST).to(request::chat)))
+            .service(posted(&format!("{base}/completions")).route(on(Method::POST).to(request::completions)))
+            .service(posted(&format!("{base}/responses")).route(on(Method::POST).to(request::responses)))
+            .service(posted(&format!("{base}/messages")).route(on(Method::POST).to(request::messages)))
+            .service(posted(&format!("{base}/embeddings")).route(on(Method::POST).to(request::embeddings)))
+            .service(read(&format!("{base}/key")).route(on(Method::GET).to(key::key)))
+            .service(read(&format!("{base}/models")).route(on(Method::GET).to(models::list)))
+            .service(read(&format!("{base}/models/{{id:.+}}")).route(on(Method::GET).to(models::one)));
     }
     config
-        .service(read("/").route(web::get().to(health::root)).route(web::head().to(health::root)))
-        .service(read("/health").route(web::get().to(health::health)).route(web::head().to(health::health)))
-        .service(read("/ready").route(web::get().to(health::ready)).route(web::head().to(health::ready)))
+        .service(read("/").route(on(Method::GET).to(health::root)).route(on(Method::HEAD).to(health::root)))
+        .service(
+            read("/health")
+                .route(on(Method::GET).to(health::health))
+                .route(on(Method::HEAD).to(health::health)),
+        )
+        .service(
+            read("/ready").route(on(Method::GET).to(health::ready)).route(on(Method::HEAD).to(health::ready)),
+        )
         .default_service(web::to(not_found));
 }
 
@@ -49,11 +56,17 @@ fn read(path: &str) -> Resource {
     resource(path, "GET")
 }
 
+/// A route of one method. actix's own notes for every request which methods it was held against, for an answer
+/// that [`wrong_method`] gives here.
+fn on(method: Method) -> Route {
+    web::route().guard(fn_guard(move |context| context.head().method == method))
+}
+
 /// A route that takes `method`, and says so to browsers that ask and to clients that try another.
 fn resource(path: &str, method: &'static str) -> Resource {
     let asked = move |request: HttpRequest| async move { cors::preflight(&request, method) };
     let other = move |request: HttpRequest| async move { wrong_method(&request, method) };
-    web::resource(path).route(web::method(Method::OPTIONS).to(asked)).default_service(web::to(other))
+    web::resource(path).route(on(Method::OPTIONS).to(asked)).default_service(web::to(other))
 }
 
 fn wrong_method(request: &HttpRequest, allowed: &'static str) -> HttpResponse {

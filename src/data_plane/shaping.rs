@@ -81,12 +81,12 @@ impl Shaping {
         &self,
         document: Document,
         dialect: Dialect,
-        id: &str,
+        id: &Arc<str>,
         catalog: &Arc<Catalog>,
         wanted: Wanted,
     ) -> Result<Shaped, ApiError> {
         let margins = wanted.limit_output.then(|| Arc::clone(&self.margins));
-        let (mut rules, id, catalog) = (self.rules.get(), id.to_owned(), Arc::clone(catalog));
+        let (mut rules, id, catalog) = (self.rules.get(), Arc::clone(id), Arc::clone(catalog));
         if !wanted.map_providers {
             let providers = ProviderMapping::default();
             rules = Arc::new(Rules { providers, cache_control: rules.cache_control });

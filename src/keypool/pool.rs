@@ -30,12 +30,13 @@ use crate::domain::time::{Day, Timestamp};
 use crate::upstream::verdict::{Cause, Verdict};
 use account::Account;
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 /// What an attempt needs.
 #[derive(Debug, Clone, Default)]
 pub struct Ask {
     /// The model it is for.
-    pub model: String,
+    pub model: Arc<str>,
     /// Whether that model is free: only those count against an account's limits.
     pub free: bool,
     /// Keys that this request has tried already.
@@ -187,7 +188,7 @@ struct Flight {
     taken: parts::Taken,
     /// What it probes.
     places: Vec<Place>,
-    model: String,
+    model: Arc<str>,
 }
 
 /// What the operator chose for the pool.
@@ -295,7 +296,8 @@ impl Pool {
         for place in &probes {
             self.cooldowns.probe(place, lease, now);
         }
-        let flight = Flight { key: grant.key, day, counted, taken, places: probes, model: ask.model.clone() };
+        let flight =
+            Flight { key: grant.key, day, counted, taken, places: probes, model: Arc::clone(&ask.model) };
         self.flights.insert(lease, flight);
         Ok(grant)
     }

@@ -51,18 +51,19 @@ impl Connection {
 
     /// Whether it is to be closed now; if not, the task is woken when it may be.
     fn is_overdue(&mut self, context: &mut Context<'_>) -> bool {
-        loop {
-            let due = self.pace.due();
-            if due.is_some_and(|due| due <= Instant::now()) {
+        let due = self.pace.due();
+        if let Some(due) = due.filter(|due| *due < self.timer.deadline()) {
+            self.timer.as_mut().reset(due);
+        }
+        // The time is only asked when the timer says so.
+        while self.timer.as_mut().poll(context).is_ready() {
+            let now = Instant::now();
+            if due.is_some_and(|due| due <= now) {
                 return true;
             }
-            let latest = due.unwrap_or_else(|| Instant::now() + self.pace.look_again());
-            let waiting = self.timer.as_mut().poll(context).is_pending();
-            if waiting && self.timer.deadline() <= latest {
-                return false;
-            }
-            self.timer.as_mut().reset(latest);
+            self.timer.as_mut().reset(due.unwrap_or(now + self.pace.look_again()));
         }
+        false
     }
 
     fn transport(self: Pin<&mut Self>) -> Pin<&mut Transport> {

@@ -80,7 +80,7 @@ pub fn candidates(doc: &Document, aliases: &Aliases) -> Vec<String> {
     let asked = doc.string("model").unwrap_or_default();
     let own = fallbacks(doc);
     let mut models: Vec<String> = Vec::new();
-    for name in std::iter::once(&asked).chain(&own) {
+    for name in std::iter::once(&*asked).chain(own.iter().map(String::as_str)) {
         for model in aliases.resolve(name) {
             if !models.iter().any(|known| known == model) {
                 models.push(model.to_owned());

@@ -8,6 +8,7 @@ use super::elements::{Element, Elements};
 use super::json::{self, Flaw, Kind, Object, Span};
 use bytes::Bytes;
 use bytestring::ByteString;
+use std::borrow::Cow;
 use std::fmt;
 
 /// U+FEFF in UTF-8, which some editors and libraries put in front.
@@ -105,7 +106,7 @@ impl Document {
     }
 
     /// The text of a top-level string; `None` if absent or of another kind.
-    pub fn string(&self, name: &str) -> Option<String> {
+    pub fn string(&self, name: &str) -> Option<Cow<'_, str>> {
         self.raw(name).and_then(json::string)
     }
 

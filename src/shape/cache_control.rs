@@ -108,7 +108,7 @@ impl Carriers {
         if let Some(span) = &content {
             self.parts(doc, span, path, DEPTH)?;
         }
-        self.turns.push(Turn { role: role.unwrap_or_default(), content });
+        self.turns.push(Turn { role: role.unwrap_or_default().into_owned(), content });
         Ok(())
     }
 

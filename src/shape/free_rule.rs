@@ -9,6 +9,7 @@ use super::dialect::Dialect;
 use super::json::{self, Kind, Object, Span};
 use super::near;
 use crate::domain::model::{Catalog, FREE_ROUTER, Model};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// What the operator says about free models.
@@ -164,7 +165,7 @@ impl Asked<'_> {
         (json::kind(raw) != Kind::Null).then_some(raw)
     }
 
-    fn text(&self, object: &Object, name: &str) -> Option<String> {
+    fn text(&self, object: &Object, name: &str) -> Option<Cow<'_, str>> {
         self.value(object, name).and_then(json::string)
     }
 
@@ -231,7 +232,7 @@ impl Asked<'_> {
         let Some(id) = self.text(&plugin, "id") else {
             return Err(escapes(field, "a plugin must have an id"));
         };
-        match id.as_str() {
+        match &*id {
             known if FREE_PLUGINS.contains(&known) => Ok(()),
             "file-parser" => self.file_parser(path, &plugin),
             // A paid plugin that an account turned on by default may be turned off.
@@ -251,9 +252,7 @@ impl Asked<'_> {
         let pdf = self.object(&path, pdf.value.clone())?;
         match self.value(&pdf, "engine") {
             None => Ok(()),
-            Some(raw) if json::string(raw).is_some_and(|name| FREE_ENGINES.contains(&name.as_str())) => {
-                Ok(())
-            }
+            Some(raw) if json::string(raw).is_some_and(|name| FREE_ENGINES.contains(&&*name)) => Ok(()),
             Some(_) => Err(escapes(format!("{path}.engine"), "this engine costs money; use `cloudflare-ai`")),
         }
     }
@@ -264,10 +263,10 @@ impl Asked<'_> {
         let kind = match self.value(&tool, "type") {
             // Anthropic's own tools have no type; chat front ends leave it out beside `function`.
             None if dialect == Dialect::Messages || tool.get("function").is_some() => return Ok(()),
-            None => String::new(),
+            None => "".into(),
             Some(raw) => json::string(raw).unwrap_or_default(),
         };
-        if matches!(kind.as_str(), "function" | "custom") {
+        if matches!(&*kind, "function" | "custom") {
             return Ok(());
         }
         let why = format!(

@@ -6,6 +6,7 @@
 use super::scan::{Scanner, is_deeper};
 use serde::de::IgnoredAny;
 use smol_str::SmolStr;
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// The most members an object we look into may have; real requests have a few dozen.
@@ -133,11 +134,11 @@ pub(crate) fn kind(raw: &str) -> Kind {
 }
 
 /// The text of a JSON string, escapes resolved; `None` for another kind or a lone surrogate.
-pub(crate) fn string(raw: &str) -> Option<String> {
+pub(crate) fn string(raw: &str) -> Option<Cow<'_, str>> {
     let inside = raw.strip_prefix('"')?;
     match inside.strip_suffix('"') {
-        Some(plain) if memchr::memchr2(b'\\', b'"', plain.as_bytes()).is_none() => Some(plain.to_owned()),
-        _ => serde_json::from_str(raw).ok(),
+        Some(plain) if memchr::memchr2(b'\\', b'"', plain.as_bytes()).is_none() => Some(plain.into()),
+        _ => serde_json::from_str(raw).ok().map(Cow::Owned),
     }
 }
 

@@ -11,6 +11,7 @@ use super::json;
 use super::room::Room;
 use super::tokens;
 use super::turns::each_object;
+use std::borrow::Cow;
 
 /// What is known before the output can be limited; all figures in tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,14 +132,15 @@ fn listed(doc: &Document) -> Result<Vec<String>, BodyFault> {
     let mut ids = Vec::new();
     if let Some(span) = doc.span("models") {
         json::each_element(text, &span, |_, model| {
-            ids.extend(json::string(json::slice(text, &model)));
+            ids.extend(json::string(json::slice(text, &model)).map(Cow::into_owned));
             Ok(())
         })?;
     }
     if let Some(span) = doc.span("fallbacks") {
         each_object(doc, &span, "fallbacks", |_, fallback| {
             let model = fallback.get("model");
-            ids.extend(model.and_then(|model| json::string(json::slice(text, &model.value))));
+            let model = model.and_then(|model| json::string(json::slice(text, &model.value)));
+            ids.extend(model.map(Cow::into_owned));
             Ok(())
         })?;
     }

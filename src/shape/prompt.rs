@@ -113,7 +113,7 @@ impl Walk<'_> {
 
     /// One part of a content, or one item of an input.
     fn part(&mut self, part: &Object, path: Arguments<'_>, depth: usize) -> Result<(), BodyFault> {
-        match type_of(self.doc, part).unwrap_or_default().as_str() {
+        match &*type_of(self.doc, part).unwrap_or_default() {
             "text" | "input_text" | "output_text" | "summary_text" | "reasoning_text" => {
                 self.member_text(part, "text");
             }

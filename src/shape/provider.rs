@@ -30,6 +30,9 @@ impl ProviderMapping {
 
     /// The providers to try first for a model; of several rules that match the first counts.
     pub fn providers(&self, model: &str) -> Option<&[String]> {
+        if self.rules.is_empty() {
+            return None;
+        }
         let id = model.to_lowercase();
         self.rules.iter().find(|(pattern, _)| pattern.matches(&id)).map(|(_, names)| names.as_slice())
     }

@@ -5,6 +5,7 @@
 
 use super::body::{BodyFault, Document};
 use super::json::{self, Kind, Object, Span};
+use std::borrow::Cow;
 use std::fmt::Display;
 
 /// Visits the objects in the list at `span`, in order; there are none if it is no list. `path` names
@@ -31,7 +32,7 @@ pub(crate) fn text_of<'d>(doc: &'d Document, part: &Object) -> Option<&'d str> {
 }
 
 /// The `type` of a part, an item or a tool.
-pub(crate) fn type_of(doc: &Document, object: &Object) -> Option<String> {
+pub(crate) fn type_of<'d>(doc: &'d Document, object: &Object) -> Option<Cow<'d, str>> {
     json::string(json::slice(doc.text(), &object.get("type")?.value))
 }
 

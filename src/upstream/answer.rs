@@ -54,7 +54,7 @@ pub struct AnswerBody {
     /// How much is asked for next; grows while the upstream has as much.
     sip: usize,
     most: usize,
-    /// Where the connection goes when the answer has ended properly.
+    /// Where the connection goes when the answer has ended properly; `None`: it is closed.
     home: Option<Links>,
 }
 
@@ -119,8 +119,8 @@ impl AnswerBody {
     }
 
     fn give_back(&mut self) {
-        let reusable = self.codec.keep_alive() && self.inbox.is_empty();
-        if let (true, Some(link), Some(home)) = (reusable, self.link.take(), &self.home) {
+        let (link, home) = (self.link.take(), self.home.take());
+        if let (true, Some(link), Some(home)) = (self.inbox.is_empty(), link, home) {
             home.keep(link);
         }
     }

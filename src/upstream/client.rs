@@ -8,10 +8,11 @@ use super::answer::Answer;
 use super::connect::{NoCertificates, connector, tls};
 use super::exchange::exchange;
 use super::fault::TransportFault;
+use super::head::Heads;
 use super::links::Links;
 use crate::domain::secret::Secret;
-use actix_http::{RequestHead, ServiceConfig};
-use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_http::ServiceConfig;
+use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::http::{Method, Uri};
 use bytes::Bytes;
 use openssl::ssl::SslConnector;
@@ -19,18 +20,12 @@ use std::cell::OnceCell;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
-use zeroize::Zeroizing;
-
-const USER_AGENT: &str = concat!("openrouter-proxy/", env!("CARGO_PKG_VERSION"));
 
 /// How to reach the upstream; shared by all threads.
 #[derive(Clone)]
 pub struct Connection {
     uri: Uri,
-    /// The path of the base URL, without a slash at the end.
-    path: String,
-    host: HeaderValue,
-    attribution: Vec<(HeaderName, HeaderValue)>,
+    heads: Heads,
     connect_timeout: Duration,
     tls: Option<SslConnector>,
 }
@@ -59,7 +54,6 @@ impl Connection {
         title: Option<&str>,
     ) -> Result<Connection, ConnectionError> {
         let uri: Uri = base.parse().map_err(|_| ConnectionError::BadUrl)?;
-        let host = host_of(&uri).ok_or(ConnectionError::BadUrl)?;
         let tls = match uri.scheme_str() {
             Some("https") => Some(tls()?),
             Some("http") => None,
@@ -76,8 +70,8 @@ impl Connection {
                 .map_err(|_| ConnectionError::BadHeader("openrouter.x_title"))?;
             attribution.push((HeaderName::from_static("x-title"), value));
         }
-        let path = uri.path().trim_end_matches('/').to_owned();
-        Ok(Connection { uri, path, host, attribution, connect_timeout, tls })
+        let heads = Heads::new(&uri, attribution).ok_or(ConnectionError::BadUrl)?;
+        Ok(Connection { uri, heads, connect_timeout, tls })
     }
 
     /// A client for the thread that calls this.
@@ -85,16 +79,6 @@ impl Connection {
         let connect = connector(self.uri.clone(), self.tls.clone(), self.connect_timeout);
         Client { connection: self.clone(), links: Links::new(connect), config: Rc::default() }
     }
-}
-
-/// The host as its header names it: with its port, unless that goes without saying.
-fn host_of(uri: &Uri) -> Option<HeaderValue> {
-    let host = uri.host()?;
-    let text = match uri.port_u16() {
-        None | Some(80 | 443) => host.to_owned(),
-        Some(port) => format!("{host}:{port}"),
-    };
-    HeaderValue::from_str(&text).ok()
 }
 
 /// One request as it goes out.
@@ -153,7 +137,8 @@ impl Client {
     /// Errors: no answer, for the reason given.
     pub async fn send(&self, call: &Call, key: Option<&Secret>, via: Via) -> Result<Answer, TransportFault> {
         let deadline = Instant::now() + call.head_timeout;
-        let head = self.head(call, key).ok_or(TransportFault::Connect)?;
+        let length = call.body.iter().map(Bytes::len).sum();
+        let head = self.connection.heads.head(call, length, key).ok_or(TransportFault::Connect)?;
         let answered = async {
             let kept = if via == Via::Kept { self.links.kept() } else { None };
             let link = match kept {
@@ -164,32 +149,5 @@ impl Client {
             exchange(link, head, &call.body, config, &self.links).await
         };
         timeout_at(deadline, answered).await.map_err(|_| TransportFault::HeadTimeout)?
-    }
-
-    /// `None`: something of it cannot be said in HTTP.
-    fn head(&self, call: &Call, key: Option<&Secret>) -> Option<RequestHead> {
-        let Connection { path, host, attribution, .. } = &self.connection;
-        let query = if call.query.is_empty() { "" } else { "?" };
-        let mut head = RequestHead::default();
-        head.method = call.method.clone();
-        head.uri = format!("{path}{}{query}{}", call.path, call.query).parse().ok()?;
-        let headers = &mut head.headers;
-        headers.insert(header::HOST, host.clone());
-        headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
-        headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
-        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        for (name, value) in attribution.iter().chain(&call.headers) {
-            headers.insert(name.clone(), value.clone());
-        }
-        if !call.body.is_empty() {
-            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        }
-        if let Some(key) = key {
-            let text = Zeroizing::new(format!("Bearer {}", key.expose()));
-            let mut value = HeaderValue::from_str(&text).ok()?;
-            value.set_sensitive(true);
-            headers.insert(header::AUTHORIZATION, value);
-        }
-        Some(head)
     }
 }

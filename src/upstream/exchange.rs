@@ -1,5 +1,4 @@
-//! One request and the head of its answer, over one connection; HTTP/1.1 is read and written by
-//! actix-http's codec.
+//! One request and the head of its answer, over one connection; HTTP/1.1 is read by actix-http's codec.
 //!
 //! awc's own exchange is not used: it keeps 40 KiB for every answer as long as it lasts, starts a clock
 //! for each, copies bodies, and takes an answer without an end for one without a body (stack facts A2).
@@ -7,62 +6,51 @@
 use super::answer::{Answer, AnswerBody};
 use super::fault::TransportFault;
 use super::links::{Link, Links};
-use actix_http::body::BodySize;
-use actix_http::h1::{ClientCodec, Message, MessageType};
-use actix_http::{RequestHead, RequestHeadType, ResponseHead, ServiceConfig, Version};
+use actix_http::h1::{ClientCodec, MessageType};
+use actix_http::{ResponseHead, ServiceConfig, Version};
 use actix_web::http::{StatusCode, header};
 use bytes::{Buf, Bytes, BytesMut};
 use std::collections::VecDeque;
 use std::io::IoSlice;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio_util::codec::{Decoder, Encoder};
+use tokio_util::codec::Decoder;
 
-/// Room for the head of a request, and for a small body with it.
-const SMALL: usize = 2 * 1024;
 /// A body of no more than this leaves in one piece with its head.
 const ONE_PIECE: usize = 16 * 1024;
-/// Room for the head of an answer. What is left of it must be 2 KiB, or the codec makes it 32.
-const HEAD: usize = 4 * 1024;
+/// Room for the head of an answer. What is left of it must be 2 KiB, or the codec makes it 32. Not 4 KiB, of which
+/// jemalloc keeps none ready: each would cost it a page.
+const HEAD: usize = 5 * 1024;
 
 /// Sends `head` with `body` over `link`, and reads the head of the answer.
 pub(super) async fn exchange(
     mut link: Link,
-    head: RequestHead,
+    head: BytesMut,
     body: &[Bytes],
     config: &ServiceConfig,
     links: &Links,
 ) -> Result<Answer, TransportFault> {
+    let sent = send(&mut link, head, body).await;
     let mut codec = ClientCodec::new(config.clone());
-    let sent = send(&mut link, head, body, &mut codec).await;
     let mut inbox = BytesMut::with_capacity(HEAD);
     // An upstream that refuses a body may close before it has read all of it: what it said counts.
     let head = receive(&mut link, &mut inbox, &mut codec).await?;
     let endless = has_no_end(&head);
+    let is_kept = sent.is_ok() && head.keep_alive();
     let link = match codec.message_type() {
         // The bytes that still come would be read as the head of somebody else's answer.
-        MessageType::None if endless || sent.is_err() || !inbox.is_empty() || !codec.keep_alive() => None,
+        MessageType::None if endless || !inbox.is_empty() || !is_kept => None,
         MessageType::None => {
             links.keep(link);
             None
         }
         _ => Some(link),
     };
-    let body = AnswerBody::new(link, codec.into_payload_codec(), inbox, sent.is_ok().then(|| links.clone()));
+    let body = AnswerBody::new(link, codec.into_payload_codec(), inbox, is_kept.then(|| links.clone()));
     Ok(Answer { status: head.status.as_u16(), headers: head.headers, body })
 }
 
-async fn send(
-    link: &mut Link,
-    head: RequestHead,
-    body: &[Bytes],
-    codec: &mut ClientCodec,
-) -> Result<(), TransportFault> {
+async fn send(link: &mut Link, mut out: BytesMut, body: &[Bytes]) -> Result<(), TransportFault> {
     let length: usize = body.iter().map(Bytes::len).sum();
-    let size = if length == 0 { BodySize::None } else { BodySize::Sized(length as u64) };
-    let mut out = BytesMut::with_capacity(SMALL);
-    codec
-        .encode(Message::Item((RequestHeadType::Owned(head), size)), &mut out)
-        .map_err(|_| TransportFault::Connect)?;
     let mut slices = VecDeque::new();
     if length <= ONE_PIECE {
         body.iter().for_each(|slice| out.extend_from_slice(slice));
@@ -85,22 +73,21 @@ async fn receive(
     codec: &mut ClientCodec,
 ) -> Result<ResponseHead, TransportFault> {
     loop {
-        match codec.decode(inbox).map_err(|_| TransportFault::NotHttp)? {
-            // More heads come, but behind one that changes the protocol or brings a body nothing could be
-            // read any more; the codec must not even be asked.
-            Some(head) if head.status.is_informational() => match codec.message_type() {
-                MessageType::None => continue,
-                _ => return Err(TransportFault::NotHttp),
-            },
-            Some(head) => return Ok(head),
-            None => {}
-        }
         inbox.reserve(HEAD / 2);
         match link.io.read_buf(inbox).await {
             Ok(1..) => {}
             // A connection that had died while it was kept says nothing; one that says something had not.
             Ok(0) | Err(_) if inbox.is_empty() => return Err(TransportFault::NoHead),
             Ok(0) | Err(_) => return Err(TransportFault::Cut),
+        }
+        while let Some(head) = codec.decode(inbox).map_err(|_| TransportFault::NotHttp)? {
+            // More heads come, but behind one that changes the protocol or brings a body nothing could be
+            // read any more; the codec must not even be asked.
+            match codec.message_type() {
+                _ if !head.status.is_informational() => return Ok(head),
+                MessageType::None => {}
+                _ => return Err(TransportFault::NotHttp),
+            }
         }
     }
 }

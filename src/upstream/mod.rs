@@ -11,6 +11,7 @@ mod connect;
 mod exchange;
 pub mod fault;
 pub mod generation;
+mod head;
 mod links;
 pub mod look;
 pub mod sse;

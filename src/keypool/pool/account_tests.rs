@@ -45,7 +45,7 @@ fn pool(keys: i64, daily: Option<Limit>, minute: Option<Limit>) -> Pool {
 }
 
 fn ask() -> Ask {
-    Ask { model: "a/b:free".to_owned(), free: true, ..Ask::default() }
+    Ask { model: "a/b:free".into(), free: true, ..Ask::default() }
 }
 
 /// How many leases are granted at `now`, and what ends it.
@@ -80,7 +80,7 @@ fn a_minute_and_a_day_are_kept_before_sending() {
 #[test]
 fn only_free_models_count() {
     let mut pool = pool(1, Some(Limit::Of(1)), None);
-    let paid = Ask { model: "a/b".to_owned(), ..Ask::default() };
+    let paid = Ask { model: "a/b".into(), ..Ask::default() };
     for _ in 0..100 {
         pool.lease(&paid, NOON, 0).expect("no limit of ours");
     }
@@ -219,7 +219,7 @@ fn an_expired_key_and_a_spent_one_are_passed_by() {
     let said =
         KeyInfo { limit_remaining: Some(0.0), expires_at: Some(after(100).rfc3339()), ..KeyInfo::default() };
     pool.looked(KeyId(1), &Ok(said), false, NOON);
-    let paid = Ask { model: "a/b".to_owned(), ..Ask::default() };
+    let paid = Ask { model: "a/b".into(), ..Ask::default() };
     assert_eq!(
         pool.lease(&paid, NOON, 0).expect_err("spent"),
         NoKey::AllResting { until: None, cause: "key_limit" }

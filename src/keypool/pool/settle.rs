@@ -6,6 +6,7 @@ use crate::domain::ids::{AccountId, KeyId};
 use crate::domain::time::Timestamp;
 use crate::upstream::verdict::{Cause, Next, Pause, Scope, Verdict};
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The longest guessed rest.
@@ -53,7 +54,7 @@ impl Pool {
             Ending::Success => self.answered(id, account, &flight.model, now),
             Ending::Refused(verdict) => {
                 key.proven &= verdict.scope == Scope::Request;
-                let mut lessons = self.refused(id, account, flight.model, verdict, now);
+                let mut lessons = self.refused(id, account, &flight.model, verdict, now);
                 if let Some(user) = &verdict.upstream_user {
                     lessons.extend(self.attribute(account, user, now));
                 }
@@ -72,7 +73,8 @@ impl Pool {
     /// The answer of this attempt has begun: what it probed is well, long before the answer ends.
     pub fn began(&mut self, lease: u64, now: Timestamp) {
         let Some(flight) = self.flights.get_mut(&lease) else { return };
-        let (key, model, places) = (flight.key, flight.model.clone(), std::mem::take(&mut flight.places));
+        let (key, model, places) =
+            (flight.key, Arc::clone(&flight.model), std::mem::take(&mut flight.places));
         self.cooldowns.end_probe(&places, lease);
         let record = self.key(key).map(|key| &key.record);
         if let Some(account) = record.map(|record| record.account) {
@@ -124,7 +126,7 @@ impl Pool {
         &mut self,
         key: KeyId,
         account: AccountId,
-        model: String,
+        model: &str,
         verdict: &Verdict,
         now: Timestamp,
     ) -> Vec<Lesson> {
@@ -137,7 +139,7 @@ impl Pool {
             Scope::Request => return Vec::new(),
             Scope::Key => Place::Key(key),
             Scope::Account => Place::Account(account),
-            Scope::AccountModel => Place::AccountModel(account, model),
+            Scope::AccountModel => Place::AccountModel(account, model.to_owned()),
             Scope::Everything => Place::Everything,
             Scope::Path => Place::KeyPath(key),
             Scope::Model if verdict.next == Next::Again => {
@@ -146,7 +148,7 @@ impl Pool {
                     // Names that no list bounds: forgetting strikes only makes a rest come later.
                     self.model_strikes.clear();
                 }
-                let strikes = self.model_strikes.entry(model.clone()).or_default();
+                let strikes = self.model_strikes.entry(model.to_owned()).or_default();
                 strikes.push(key);
                 if strikes.len() > STRIKES_KEPT {
                     strikes.remove(0);
@@ -159,10 +161,10 @@ impl Pool {
                 if !enough {
                     return Vec::new();
                 }
-                self.model_strikes.remove(&model);
-                Place::Model(model)
+                self.model_strikes.remove(model);
+                Place::Model(model.to_owned())
             }
-            Scope::Model => Place::Model(model),
+            Scope::Model => Place::Model(model.to_owned()),
         };
         let cap = if verdict.scope == Scope::Path { PATH_CAP } else { GUESSED_CAP };
         match verdict.pause {

@@ -45,7 +45,7 @@ fn limited(options: PoolOptions, keys: Vec<StoredKey>) -> Pool {
 }
 
 pub(super) fn ask() -> Ask {
-    Ask { model: "a/b:free".to_owned(), free: true, ..Ask::default() }
+    Ask { model: "a/b:free".into(), free: true, ..Ask::default() }
 }
 
 fn refused(status: u16, message: &str) -> Ending {
@@ -155,7 +155,7 @@ fn provider_capacity_rests_the_model_and_no_key() {
     attempt(&mut pool, NOON, &Ending::Refused(judge(&refusal, true, NOON))).expect("a key");
     let resting = pool.lease(&ask(), NOON, 0).expect_err("the model rests");
     assert_eq!(resting, NoKey::ModelResting { until: Some(after(30)), cause: "provider_capacity" });
-    let other = Ask { model: "c/d:free".to_owned(), ..Ask::default() };
+    let other = Ask { model: "c/d:free".into(), ..Ask::default() };
     pool.lease(&other, NOON, 0).expect("another model is free");
     assert_eq!(pool.view(NOON).usable, 2);
 }

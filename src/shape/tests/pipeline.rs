@@ -103,7 +103,7 @@ pub fn shape(
     let mut doc = Document::parse(Bytes::copy_from_slice(request.as_bytes()))?;
     check(&doc, dialect)?;
     let catalog = with(models);
-    let name = doc.string("model").unwrap();
+    let name = doc.string("model").unwrap().into_owned();
     let aliases = Aliases::new(settings.model_aliases.clone()).unwrap();
     let id = aliases.resolve(&name)[0];
     set_model(&mut doc, id);

@@ -5,11 +5,12 @@
 //! a field may be added here, never given another meaning.
 
 use super::frame::{self, Found, LARGEST};
+use super::json;
 use crate::domain::attempt::AttemptLog;
 use crate::domain::ids::{AccountId, KeyId, TokenId};
 use crate::domain::time::Timestamp;
 use crate::domain::usage::{TokenUsage, UsageRow};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -20,7 +21,7 @@ const CLIPPED: usize = 1000;
 
 type Text<'a> = Cow<'a, str>;
 
-#[derive(Serialize, Deserialize, Default)]
+#[derive(Deserialize, Default)]
 #[serde(default)]
 struct Line<'a> {
     #[serde(borrow)]
@@ -31,72 +32,50 @@ struct Line<'a> {
     endpoint: Text<'a>,
     #[serde(borrow)]
     model: Text<'a>,
-    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow)]
     model_served: Option<Text<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     key_id: Option<KeyId>,
-    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow)]
     key_label: Option<Text<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     account_id: Option<AccountId>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     token_id: Option<TokenId>,
     #[serde(borrow)]
     client_kind: Text<'a>,
-    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow)]
     client_hint: Option<Text<'a>>,
     stream: bool,
     status: u16,
     #[serde(borrow)]
     outcome: Text<'a>,
-    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow)]
     error_kind: Option<Text<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     prompt_tokens: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     completion_tokens: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     total_tokens: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     reasoning_tokens: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     cached_tokens: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     cost: Option<f64>,
     attempts: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
     first_content_ms: Option<i64>,
     duration_ms: i64,
-    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow)]
     provider: Option<Text<'a>>,
-    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    #[serde(borrow)]
     generation_id: Option<Text<'a>>,
-    #[serde(skip_serializing_if = "is_empty")]
-    attempt_log: Cow<'a, AttemptLog>,
-}
-
-fn is_empty(log: &AttemptLog) -> bool {
-    log.is_empty()
+    attempt_log: AttemptLog,
 }
 
 /// The frame of a row, and the row that is in it: one that would be too large keeps the beginnings of its texts.
 pub fn write(row: &Arc<UsageRow>) -> (Vec<u8>, Arc<UsageRow>) {
-    let (mut payload, mut row) = (json(row), Arc::clone(row));
+    let (mut payload, mut row) = (json::of(row), Arc::clone(row));
     if payload.len() > LARGEST {
         row = Arc::new(clipped(&row));
-        payload = json(&row);
+        payload = json::of(&row);
     }
     let mut bytes = Vec::with_capacity(frame::HEAD + payload.len());
     // Clipped, every row fits.
     let _ = frame::put(VERSION, &payload, &mut bytes);
     (bytes, row)
-}
-
-fn json(row: &UsageRow) -> Vec<u8> {
-    let mut payload = Vec::with_capacity(1024);
-    // Writing numbers and texts into memory cannot fail.
-    let _ = serde_json::to_writer(&mut payload, &Line::from(row));
-    payload
 }
 
 /// The row of a frame; `None`: a version or a form that this program does not know.
@@ -168,67 +147,6 @@ fn clipped(row: &UsageRow) -> UsageRow {
     }
 }
 
-impl<'a> From<&'a UsageRow> for Line<'a> {
-    fn from(row: &'a UsageRow) -> Line<'a> {
-        // Taken apart by name: a field that is added to rows must be added here too.
-        let UsageRow {
-            request_id,
-            time,
-            endpoint,
-            model,
-            model_served,
-            key_id,
-            key_label,
-            account_id,
-            token_id,
-            client_kind,
-            client_hint,
-            stream,
-            status,
-            outcome,
-            error_kind,
-            tokens: TokenUsage { prompt, completion, total, reasoning, cached, cost },
-            attempts,
-            first_content_ms,
-            duration_ms,
-            provider,
-            generation_id,
-            attempt_log,
-        } = row;
-        let some = |text: &'a Option<String>| text.as_deref().map(Cow::Borrowed);
-        Line {
-            request_id: request_id.into(),
-            time: time.millis(),
-            endpoint: endpoint.into(),
-            model: model.into(),
-            model_served: some(model_served),
-            key_id: *key_id,
-            key_label: some(key_label),
-            account_id: *account_id,
-            token_id: *token_id,
-            client_kind: client_kind.into(),
-            client_hint: some(client_hint),
-            stream: *stream,
-            status: *status,
-            outcome: outcome.into(),
-            error_kind: some(error_kind),
-            prompt_tokens: *prompt,
-            completion_tokens: *completion,
-            total_tokens: *total,
-            reasoning_tokens: *reasoning,
-            cached_tokens: *cached,
-            // JSON has no other numbers.
-            cost: cost.filter(|cost| cost.is_finite()),
-            attempts: *attempts,
-            first_content_ms: *first_content_ms,
-            duration_ms: *duration_ms,
-            provider: some(provider),
-            generation_id: some(generation_id),
-            attempt_log: Cow::Borrowed(attempt_log),
-        }
-    }
-}
-
 impl From<Line<'_>> for UsageRow {
     fn from(line: Line<'_>) -> UsageRow {
         let some = |text: Option<Text<'_>>| text.map(Cow::into_owned);
@@ -261,7 +179,7 @@ impl From<Line<'_>> for UsageRow {
             duration_ms: line.duration_ms,
             provider: some(line.provider),
             generation_id: some(line.generation_id),
-            attempt_log: line.attempt_log.into_owned(),
+            attempt_log: line.attempt_log,
         }
     }
 }

@@ -8,6 +8,7 @@
 
 mod files;
 mod frame;
+mod json;
 mod line;
 mod recent;
 mod segment;
