@@ -149,7 +149,7 @@ fn leasing(name: &'static str, keys: i64) -> Case {
     };
     let accounts = (1..=keys).map(|id| AccountRecord::new(AccountId(id))).collect();
     pool.load((1..=keys).map(stored).collect(), accounts, NOON);
-    let ask = Ask { model: MODEL.to_owned(), free: true, ..Ask::default() };
+    let ask = Ask { model: MODEL.into(), free: true, ..Ask::default() };
     Case::new(name, move || {
         let grant = pool.lease(&ask, NOON, 7).expect("a key");
         black_box(pool.settle(grant.lease, &Ending::Success, NOON));

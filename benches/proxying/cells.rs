@@ -28,6 +28,8 @@ pub struct Cell {
     pub house: House,
     /// Whether a proxy with one key, one password and SQLite takes turns with it.
     pub against_plain: bool,
+    /// Whether oha asks.
+    pub by_oha: bool,
 }
 
 impl Cell {
@@ -43,6 +45,7 @@ impl Cell {
             pause: Duration::ZERO,
             house: House::default(),
             against_plain: false,
+            by_oha: false,
         }
     }
 
@@ -83,6 +86,7 @@ pub fn all(slow_streams: usize) -> Vec<Cell> {
     vec![
         Cell { direct: true, ..Cell::plain("plain, 1 at a time", 1) },
         Cell::plain("plain, 64 at a time", 64),
+        Cell { by_oha: true, ..Cell::plain("plain, 64 at a time, by oha", 64) },
         Cell::plain("plain, 100 at a time", 100),
         Cell::plain("plain, 256 at a time", 256),
         long("body of 64 KB, 16 at a time", 64 * 1024),

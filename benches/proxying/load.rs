@@ -40,6 +40,8 @@ pub struct Told {
     pub took: Duration,
     /// Nanoseconds of each request, sorted.
     pub requests: Vec<u64>,
+    /// Nanoseconds that half of the requests took at most, and 99 of 100, where no more is known of them.
+    pub percentiles: Option<(u64, u64)>,
     /// Nanoseconds that each chunk was on its way, sorted.
     pub chunks: Vec<u64>,
     /// What the watcher saw at its highest.

@@ -6,12 +6,14 @@
 
 mod cells;
 mod load;
+mod oha;
 mod report;
 mod subjects;
 mod upstream;
 
 use cells::Cell;
 use report::Report;
+use std::path::Path;
 use std::time::Duration;
 use subjects::{House, Nginx, Proxy};
 
@@ -40,10 +42,17 @@ fn main() {
     if nginx.is_none() {
         println!("nginx is not installed: no figure can be given as a ratio");
     }
+    let oha = oha::find().filter(|_| !quick);
+    if oha.is_none() && !quick {
+        println!("oha is not installed: its row is left out");
+    }
     let mut report = Report::default();
     for cell in cells::all(size.slow_streams) {
+        if cell.by_oha && oha.is_none() {
+            continue;
+        }
         if only.is_none_or(|name| cell.name.contains(name.as_str())) {
-            measure(&cell, &size, upstream, nginx.as_ref(), &mut report);
+            measure(&cell, &size, upstream, nginx.as_ref(), oha.as_deref(), &mut report);
         }
     }
     if only.is_none() {
@@ -64,6 +73,7 @@ fn measure(
     size: &Size,
     upstream: std::net::SocketAddr,
     nginx: Option<&Nginx>,
+    oha: Option<&Path>,
     report: &mut Report,
 ) {
     let proxy = Proxy::start(upstream, &cell.house);
@@ -73,23 +83,28 @@ fn measure(
     for proxy in plain.iter().chain([&proxy]) {
         load::run(proxy.address, &proxy.credentials, &warm);
     }
+    let oha = oha.filter(|_| cell.by_oha);
+    let plan = cell.plan(size.turn);
+    let ask = |address, credentials: &[String], watch: &dyn Fn() -> u64| match (oha, credentials.first()) {
+        (Some(oha), Some(credential)) => oha::run(oha, address, credential, &plan),
+        _ => load::run_watched(address, credentials, &plan, watch),
+    };
     for _ in 0..size.rounds {
-        let plan = cell.plan(size.turn);
         if cell.direct {
-            report.direct(cell, load::run(upstream, &proxy.credentials, &plan));
+            report.direct(cell, ask(upstream, &proxy.credentials, &|| 0));
         }
         if let Some(nginx) = nginx {
             let before = nginx.cpu();
-            let told = load::run(nginx.address, &proxy.credentials, &plan);
+            let told = ask(nginx.address, &proxy.credentials, &|| 0);
             report.nginx(cell, told, nginx.cpu().saturating_sub(before));
         }
         if let Some(plain) = &plain {
             let before = plain.cpu();
-            let told = load::run(plain.address, &plain.credentials, &plan);
+            let told = ask(plain.address, &plain.credentials, &|| 0);
             report.plain(cell, told, plain.cpu().saturating_sub(before));
         }
         let before = (proxy.cpu(), proxy.resident());
-        let told = load::run_watched(proxy.address, &proxy.credentials, &plan, || proxy.resident());
+        let told = ask(proxy.address, &proxy.credentials, &|| proxy.resident());
         report.proxy(cell, told, proxy.cpu().saturating_sub(before.0), before.1);
     }
 }

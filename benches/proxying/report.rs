@@ -36,8 +36,12 @@ impl Figures {
             self.add("cpu", cpu.as_secs_f64() * 1e3 / units * 1e3);
         }
         self.add("rate", answers / told.took.as_secs_f64());
-        self.add("p50", Told::at(&told.requests, 0.5));
-        self.add("p99", Told::at(&told.requests, 0.99));
+        let (p50, p99) = told.percentiles.map_or_else(
+            || (Told::at(&told.requests, 0.5), Told::at(&told.requests, 0.99)),
+            |(p50, p99)| (p50 as f64 / 1e3, p99 as f64 / 1e3),
+        );
+        self.add("p50", p50);
+        self.add("p99", p99);
         if !told.chunks.is_empty() {
             self.add("chunk_p50", Told::at(&told.chunks, 0.5));
             self.add("chunk_p99", Told::at(&told.chunks, 0.99));
@@ -117,8 +121,10 @@ impl Report {
         self.wrong(cell, "the proxy", told.errors);
         let figures = &mut self.row(cell).proxy;
         figures.take(cell, &told, Some(cpu));
-        let grown = told.most.saturating_sub(before) as f64 / 1024.0;
-        figures.add("kib_each", grown / cell.clients as f64);
+        if told.most > 0 {
+            let grown = told.most.saturating_sub(before) as f64 / 1024.0;
+            figures.add("kib_each", grown / cell.clients as f64);
+        }
     }
 
     /// How long the start took, and the memory after it.

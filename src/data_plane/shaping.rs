@@ -6,7 +6,7 @@
 use super::aside;
 use super::errors::ApiError;
 use crate::domain::dialect::Dialect;
-use crate::domain::model::Catalog;
+use crate::domain::model::{Catalog, Model};
 use crate::domain::published::Published;
 use crate::domain::time::Timestamp;
 use crate::shape::alias::Aliases;
@@ -127,14 +127,13 @@ impl Shaping {
 }
 
 impl Margins {
-    /// What a model of `catalog` leaves for an answer; `None` if it is not on offer.
-    fn room(&self, id: &str, catalog: &Catalog) -> Option<Room> {
-        let model = catalog.get(id)?;
-        let Ok(mut margins) = self.0.lock() else { return Some(Room::of(model, Margin::default())) };
+    /// What a model of `catalog` leaves for an answer.
+    fn room(&self, model: &Model, catalog: &Catalog) -> Room {
+        let Ok(mut margins) = self.0.lock() else { return Room::of(model, Margin::default()) };
         if margins.0 != catalog.fetched_at {
             *margins = (catalog.fetched_at, HashMap::new());
         }
-        Some(Room::of(model, margins.1.get(id).copied().unwrap_or_default()))
+        Room::of(model, margins.1.get(&model.id).copied().unwrap_or_default())
     }
 }
 
@@ -155,10 +154,11 @@ fn prepared(
     catalog: &Catalog,
     margins: Option<&Margins>,
 ) -> Result<(Document, Option<Facts>), BodyFault> {
-    rules.apply(&mut document, dialect, id, catalog.get(id).map(Arc::as_ref))?;
-    let Some(margins) = margins else { return Ok((document, None)) };
-    let Some(primary) = margins.room(id, catalog) else { return Ok((document, None)) };
-    let facts = Facts::of(&document, dialect, primary, |id| margins.room(id, catalog))?;
+    let model = catalog.get(id).map(Arc::as_ref);
+    rules.apply(&mut document, dialect, id, model)?;
+    let (Some(margins), Some(model)) = (margins, model) else { return Ok((document, None)) };
+    let room = |model: &Model| margins.room(model, catalog);
+    let facts = Facts::of(&document, dialect, room(model), |id| catalog.get(id).map(|model| room(model)))?;
     Ok((document, facts))
 }
 

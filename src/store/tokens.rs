@@ -6,6 +6,7 @@ use super::Store;
 use super::error::StoreError;
 use super::news::{self, Topic};
 use super::schema::{client_token_days, client_tokens};
+use super::statement::{self, Value};
 use super::text::storable;
 use crate::domain::ids::TokenId;
 use crate::domain::secret::Secret;
@@ -13,7 +14,6 @@ use crate::domain::time::{Day, Timestamp};
 use crate::domain::token::{DIGITS, PREFIX, TokenEdit, TokenFault, TokenRecord, TokenTerms, TokenUse};
 use diesel::dsl::max;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Integer};
 use openssl::rand::rand_bytes;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -156,31 +156,27 @@ impl Store {
             uses.iter().map(|used| ((used.token, used.day), used)).collect();
         self.pool.write(|connection| {
             for used in ordered.into_values() {
-                let known = diesel::sql_query(
-                    "UPDATE client_tokens SET used_total = CASE WHEN used_total + $1 > 0 \
-                     THEN used_total + $1 ELSE 0 END, \
-                     last_used = CASE WHEN last_used > $2 THEN last_used ELSE $2 END WHERE id = $3",
-                )
-                .bind::<BigInt, _>(used.count)
-                .bind::<BigInt, _>(used.last.millis())
-                .bind::<BigInt, _>(used.token.0)
-                .execute(connection)?;
-                if known == 0 {
-                    continue;
+                let count = Value::Whole(used.count);
+                let last = Value::Whole(used.last.millis());
+                let token = Value::Whole(used.token.0);
+                let values = [count.clone(), count.clone(), last.clone(), last, token.clone()];
+                if statement::run(connection, USED, &values)? > 0 {
+                    let day = Value::Whole(used.day.0.into());
+                    statement::run(connection, USED_ON_DAY, &[token, day, count])?;
                 }
-                diesel::sql_query(
-                    "INSERT INTO client_token_days (token_id, day, used) VALUES ($1, $2, $3) \
-                     ON CONFLICT (token_id, day) DO UPDATE SET used = client_token_days.used + excluded.used",
-                )
-                .bind::<BigInt, _>(used.token.0)
-                .bind::<Integer, _>(used.day.0)
-                .bind::<BigInt, _>(used.count)
-                .execute(connection)?;
             }
             Ok(())
         })
     }
 }
+
+// Often run, for every token that was used: SQLite reading them anew would take several times what running
+// them does.
+const USED: &str = "UPDATE client_tokens SET \
+     used_total = CASE WHEN used_total + ? > 0 THEN used_total + ? ELSE 0 END, \
+     last_used = CASE WHEN last_used > ? THEN last_used ELSE ? END WHERE id = ?";
+const USED_ON_DAY: &str = "INSERT INTO client_token_days (token_id, day, used) VALUES (?, ?, ?) \
+     ON CONFLICT (token_id, day) DO UPDATE SET used = client_token_days.used + excluded.used";
 
 fn check(terms: &TokenTerms) -> Result<(), StoreError> {
     let faults = terms.faults();

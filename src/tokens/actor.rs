@@ -21,6 +21,10 @@ use tokio::task::spawn_blocking;
 
 /// How often counts go to the store.
 const FLUSH: Duration = Duration::from_millis(100);
+/// Where writing them takes long, as for a thousand busy tokens, the next write waits so many times as long,
+const REST: u32 = 20;
+/// but no longer than this.
+const LONGEST_REST: Duration = Duration::from_secs(1);
 /// How often the stored tokens and counts are read again: the command line, or another process on the
 /// same database, may have changed them.
 const RELOAD: Duration = Duration::from_secs(1);
@@ -35,6 +39,8 @@ pub struct TokenBook {
     uncounted: Uncounted,
     flushing: bool,
     flushes: u64,
+    /// On the steady clock.
+    rests_until: Duration,
     waiting: Vec<oneshot::Sender<()>>,
     reloading: bool,
 }
@@ -101,6 +107,7 @@ impl TokenBook {
             uncounted,
             flushing: false,
             flushes: 0,
+            rests_until: Duration::ZERO,
             waiting: Vec::new(),
             reloading: false,
         }
@@ -125,10 +132,13 @@ impl TokenBook {
             return self.answer_waiting();
         }
         self.flushing = true;
+        let began = self.clock.elapsed();
         let writing = write(self.store.clone(), uses);
-        context.spawn(writing.into_actor(self).map(|unwritten, actor, context| {
+        context.spawn(writing.into_actor(self).map(move |unwritten, actor, context| {
             actor.flushing = false;
             actor.flushes += 1;
+            let now = actor.clock.elapsed();
+            actor.rests_until = now + (now.saturating_sub(began) * REST).min(LONGEST_REST);
             actor.tally.put_back(&unwritten);
             if !unwritten.is_empty() {
                 // Who waits is told now; the timer tries again.
@@ -209,7 +219,9 @@ impl Actor for TokenBook {
         context.run_interval(FLUSH, |actor, context| {
             actor.advance();
             actor.borrow_parts(context);
-            actor.flush(context);
+            if actor.clock.elapsed() >= actor.rests_until {
+                actor.flush(context);
+            }
         });
         context.run_interval(RELOAD, TokenBook::reload);
     }

@@ -5,9 +5,9 @@
 
 use std::time::Duration;
 
-/// The most rows of one write: the more come together, the fewer pages of indexes are written, and a writer
-/// who waits for it waits for some hundredths of a second.
-pub const BATCH: usize = 2000;
+/// The most rows of one write: the more come together, the fewer pages of indexes and sums of keys and tokens are
+/// written for each, and a writer who waits for it waits for some hundredths of a second.
+pub const BATCH: usize = 5000;
 /// A row waits at most this long for company.
 pub const WAIT: Duration = Duration::from_millis(200);
 

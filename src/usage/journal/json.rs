@@ -37,38 +37,38 @@ pub(super) fn of(row: &UsageRow) -> Vec<u8> {
         attempt_log,
     } = row;
     let mut out = Vec::with_capacity(ROOM);
-    let mut members = Members::begin(&mut out);
-    members.text("request_id", request_id);
-    members.number("time", time.millis());
-    members.text("endpoint", endpoint);
-    members.text("model", model);
-    members.some_text("model_served", model_served.as_deref());
-    members.some_number("key_id", key_id.map(|id| id.0));
-    members.some_text("key_label", key_label.as_deref());
-    members.some_number("account_id", account_id.map(|id| id.0));
-    members.some_number("token_id", token_id.map(|id| id.0));
-    members.text("client_kind", client_kind);
-    members.some_text("client_hint", client_hint.as_deref());
-    members.raw("stream", if *stream { b"true" } else { b"false" });
-    members.number("status", *status);
-    members.text("outcome", outcome);
-    members.some_text("error_kind", error_kind.as_deref());
-    members.some_number("prompt_tokens", *prompt);
-    members.some_number("completion_tokens", *completion);
-    members.some_number("total_tokens", *total);
-    members.some_number("reasoning_tokens", *reasoning);
-    members.some_number("cached_tokens", *cached);
+    let mut members = Members(&mut out);
+    members.text(r#"{"request_id":"#, request_id);
+    members.number(r#","time":"#, time.millis());
+    members.text(r#","endpoint":"#, endpoint);
+    members.text(r#","model":"#, model);
+    members.some_text(r#","model_served":"#, model_served.as_deref());
+    members.some_number(r#","key_id":"#, key_id.map(|id| id.0));
+    members.some_text(r#","key_label":"#, key_label.as_deref());
+    members.some_number(r#","account_id":"#, account_id.map(|id| id.0));
+    members.some_number(r#","token_id":"#, token_id.map(|id| id.0));
+    members.text(r#","client_kind":"#, client_kind);
+    members.some_text(r#","client_hint":"#, client_hint.as_deref());
+    members.raw(r#","stream":"#, if *stream { b"true" } else { b"false" });
+    members.number(r#","status":"#, *status);
+    members.text(r#","outcome":"#, outcome);
+    members.some_text(r#","error_kind":"#, error_kind.as_deref());
+    members.some_number(r#","prompt_tokens":"#, *prompt);
+    members.some_number(r#","completion_tokens":"#, *completion);
+    members.some_number(r#","total_tokens":"#, *total);
+    members.some_number(r#","reasoning_tokens":"#, *reasoning);
+    members.some_number(r#","cached_tokens":"#, *cached);
     // JSON has no other numbers.
     if let Some(number) = cost.and_then(serde_json::Number::from_f64) {
-        members.raw("cost", number.to_string().as_bytes());
+        members.raw(r#","cost":"#, number.to_string().as_bytes());
     }
-    members.number("attempts", *attempts);
-    members.some_number("first_content_ms", *first_content_ms);
-    members.number("duration_ms", *duration_ms);
-    members.some_text("provider", provider.as_deref());
-    members.some_text("generation_id", generation_id.as_deref());
+    members.number(r#","attempts":"#, *attempts);
+    members.some_number(r#","first_content_ms":"#, *first_content_ms);
+    members.number(r#","duration_ms":"#, *duration_ms);
+    members.some_text(r#","provider":"#, provider.as_deref());
+    members.some_text(r#","generation_id":"#, generation_id.as_deref());
     if !attempt_log.is_empty() {
-        members.name("attempt_log");
+        members.name(r#","attempt_log":"#);
         put_attempts(&mut out, attempt_log.iter());
     }
     out.push(b'}');
@@ -82,42 +82,31 @@ fn put_attempts<'a>(out: &mut Vec<u8>, attempts: impl Iterator<Item = &'a Attemp
             out.push(b',');
         }
         let Attempt { number, key_id, key_label, account_id, model, verdict, status, duration_ms } = attempt;
-        let mut members = Members::begin(out);
-        members.number("number", *number);
-        members.some_number("key_id", key_id.map(|id| id.0));
-        members.some_text("key_label", key_label.as_deref());
-        members.some_number("account_id", account_id.map(|id| id.0));
-        members.text("model", model);
-        members.text("verdict", verdict);
-        members.some_number("status", *status);
-        members.number("duration_ms", *duration_ms);
+        let mut members = Members(out);
+        members.number(r#"{"number":"#, *number);
+        members.some_number(r#","key_id":"#, key_id.map(|id| id.0));
+        members.some_text(r#","key_label":"#, key_label.as_deref());
+        members.some_number(r#","account_id":"#, account_id.map(|id| id.0));
+        members.text(r#","model":"#, model);
+        members.text(r#","verdict":"#, verdict);
+        members.some_number(r#","status":"#, *status);
+        members.number(r#","duration_ms":"#, *duration_ms);
         out.push(b'}');
     }
     out.push(b']');
 }
 
-/// The members of an object, as they are written. Names need no escapes.
-struct Members<'a> {
-    out: &'a mut Vec<u8>,
-    is_first: bool,
-}
+/// The members of an object, as they are written: each name with what stands around it, and needing no escapes.
+struct Members<'a>(&'a mut Vec<u8>);
 
 impl Members<'_> {
-    fn begin(out: &mut Vec<u8>) -> Members<'_> {
-        out.push(b'{');
-        Members { out, is_first: true }
-    }
-
     fn name(&mut self, name: &str) {
-        let before: &[u8] = if std::mem::replace(&mut self.is_first, false) { b"\"" } else { b",\"" };
-        self.out.extend_from_slice(before);
-        self.out.extend_from_slice(name.as_bytes());
-        self.out.extend_from_slice(b"\":");
+        self.0.extend_from_slice(name.as_bytes());
     }
 
     fn raw(&mut self, name: &str, json: &[u8]) {
         self.name(name);
-        self.out.extend_from_slice(json);
+        self.0.extend_from_slice(json);
     }
 
     fn number(&mut self, name: &str, number: impl itoa::Integer) {
@@ -136,12 +125,12 @@ impl Members<'_> {
         let is_odd = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
         if text.bytes().fold(false, |any, byte| any | is_odd(byte)) {
             // Writing a text into memory cannot fail.
-            let _ = serde_json::to_writer(&mut *self.out, text);
+            let _ = serde_json::to_writer(&mut *self.0, text);
             return;
         }
-        self.out.push(b'"');
-        self.out.extend_from_slice(text.as_bytes());
-        self.out.push(b'"');
+        self.0.push(b'"');
+        self.0.extend_from_slice(text.as_bytes());
+        self.0.push(b'"');
     }
 
     fn some_text(&mut self, name: &str, text: Option<&str>) {

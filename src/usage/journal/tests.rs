@@ -163,23 +163,23 @@ fn its_own_file_may_be_damaged_while_it_serves() {
     let folder = folder();
     let journal = open(&folder);
     // More than is kept in memory beside it.
-    append(&journal, 0..20_000);
+    append(&journal, 0..30_000);
     let path = the_file(&folder);
     let mut bytes = fs::read(&path).expect("a file");
-    assert!(bytes.len() > 4 << 20);
+    assert!(bytes.len() > 6 << 20);
     let at = bytes.len() - 40;
     bytes[at] ^= 1;
     fs::write(&path, &bytes).expect("the same file");
-    assert_eq!(drain(&journal), (0..19_999).collect::<Vec<i64>>());
-    append(&journal, 20_000..20_002);
-    assert_eq!(drain(&journal), [20_000, 20_001]);
+    assert_eq!(drain(&journal), (0..29_999).collect::<Vec<i64>>());
+    append(&journal, 30_000..30_002);
+    assert_eq!(drain(&journal), [30_000, 30_001]);
     assert_eq!((journal.set_aside(), journal.depth().rows), (1, 0));
 }
 
 #[test]
 fn files_end_and_are_deleted_one_by_one() {
     let folder = folder();
-    let journal = Journal::open(Options { most_bytes: 20_000, ..options(&folder) }).expect("a journal");
+    let journal = Journal::open(Options { most_bytes: 30_000, ..options(&folder) }).expect("a journal");
     append(&journal, 0..60);
     assert!(!journal.is_full());
     append(&journal, 60..200);
