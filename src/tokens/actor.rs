@@ -21,8 +21,8 @@ use tokio::task::spawn_blocking;
 
 /// How often counts go to the store.
 const FLUSH: Duration = Duration::from_millis(100);
-/// Where writing them takes long, as for a thousand busy tokens, the next write waits so many times as long,
-const REST: u32 = 20;
+/// Writing many takes long: the next write waits so much longer for each token of this one,
+const REST_FOR_EACH: Duration = Duration::from_micros(300);
 /// but no longer than this.
 const LONGEST_REST: Duration = Duration::from_secs(1);
 /// How often the stored tokens and counts are read again: the command line, or another process on the
@@ -132,13 +132,12 @@ impl TokenBook {
             return self.answer_waiting();
         }
         self.flushing = true;
-        let began = self.clock.elapsed();
+        let rest = REST_FOR_EACH.saturating_mul(u32::try_from(uses.len()).unwrap_or(u32::MAX));
+        self.rests_until = self.clock.elapsed() + rest.min(LONGEST_REST);
         let writing = write(self.store.clone(), uses);
-        context.spawn(writing.into_actor(self).map(move |unwritten, actor, context| {
+        context.spawn(writing.into_actor(self).map(|unwritten, actor, context| {
             actor.flushing = false;
             actor.flushes += 1;
-            let now = actor.clock.elapsed();
-            actor.rests_until = now + (now.saturating_sub(began) * REST).min(LONGEST_REST);
             actor.tally.put_back(&unwritten);
             if !unwritten.is_empty() {
                 // Who waits is told now; the timer tries again.
