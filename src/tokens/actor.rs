@@ -21,9 +21,10 @@ use tokio::task::spawn_blocking;
 
 /// How often counts go to the store.
 const FLUSH: Duration = Duration::from_millis(100);
-/// Writing many takes long: the next write waits so much longer for each token of this one,
+/// From one write of counts to the next it takes this long for each token of the first: some thousand busy ones
+/// would otherwise keep the database busy with nothing else.
 const REST_FOR_EACH: Duration = Duration::from_micros(300);
-/// but no longer than this.
+/// The longest that takes: so much a kill may lose.
 const LONGEST_REST: Duration = Duration::from_secs(1);
 /// How often the stored tokens and counts are read again: the command line, or another process on the
 /// same database, may have changed them.
