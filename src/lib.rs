@@ -16,6 +16,7 @@ pub mod config;
 pub mod credentials;
 pub mod data_plane;
 pub mod domain;
+mod json;
 pub mod keypool;
 pub mod ledger;
 pub mod listener;

@@ -4,7 +4,7 @@
 //! plane goes on to the next when one cannot answer.
 
 use super::body::Document;
-use super::json::quoted;
+use crate::json::quoted;
 use std::collections::BTreeMap;
 
 /// Why an alias cannot be used.

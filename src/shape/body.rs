@@ -5,7 +5,7 @@
 
 use super::edit::{ObjectEdit, Patch, cut};
 use super::elements::{Element, Elements};
-use super::json::{self, Flaw, Kind, Object, Span};
+use crate::json::{self, Flaw, Kind, Object, Span};
 use bytes::Bytes;
 use bytestring::ByteString;
 use std::borrow::Cow;
@@ -59,6 +59,9 @@ impl BodyFault {
                 let message = format!("{field} stands twice; send each name once");
                 BodyFault::field(field, message)
             }
+            Flaw::TooDeep => {
+                BodyFault::whole(format!("{object} is nested deeper than {} levels", json::MAX_DEPTH))
+            }
             Flaw::TooMany => BodyFault {
                 field: (!path.is_empty()).then(|| path.to_owned()),
                 message: format!("{object} has too many members"),
@@ -84,10 +87,6 @@ impl Document {
             Some(_) => return Err(BodyFault::whole("the body must be a JSON object")),
         }
         let object = Object::check(text).map_err(|flaw| BodyFault::flaw("", flaw))?;
-        if json::is_too_deep(text) {
-            let message = format!("the body is nested deeper than {} levels", json::MAX_DEPTH);
-            return Err(BodyFault::whole(message));
-        }
         let elements = Elements::default();
         Ok(Document { top: ObjectEdit::new(object), inner: Vec::new(), elements, body })
     }

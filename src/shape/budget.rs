@@ -6,7 +6,7 @@
 use super::body::{BodyFault, Document, integer};
 use super::dialect::Dialect;
 use super::edit::ObjectEdit;
-use super::json;
+use crate::json;
 
 /// The least budget: Anthropic refuses less (its guide to extended thinking, `budget_tokens`).
 pub const LEAST_BUDGET: u64 = 1_024;

@@ -8,10 +8,10 @@
 use super::body::{BodyFault, Document};
 use super::dialect::Dialect;
 use super::edit::ObjectEdit;
-use super::json::{self, Kind, Object, Span};
 use super::turns::{each_object, is_blank, text_of};
 use crate::domain::cache_control::CacheControl;
 use crate::domain::model::Model;
+use crate::json::{self, Kind, Object, Span};
 use std::fmt::Arguments;
 
 /// The marker, and the name it goes by.

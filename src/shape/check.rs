@@ -6,7 +6,7 @@
 use super::body::{BodyFault, Document, integer};
 use super::dialect::Dialect;
 use super::elements::Element;
-use super::json::{self, Kind, Span};
+use crate::json::{self, Kind, Span};
 use std::fmt::{Arguments, Display};
 
 /// Refuses a body with the first fault found, naming the field.

@@ -5,8 +5,8 @@
 
 use super::body::{BodyFault, Document};
 use super::dialect::Dialect;
-use super::json::{self, Kind, Span};
 use super::turns::type_of;
+use crate::json::{self, Kind, Span};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// A request's place in a conversation.
@@ -22,7 +22,7 @@ pub struct Turn {
 const NAMES: [&str; 2] = ["session_id", "prompt_cache_key"];
 
 /// Of a long text so many bytes are looked at, at its beginning and at its end, and its length.
-const GIST: usize = 4096;
+const GIST: usize = 1024;
 
 /// Hashes what tells a text from others. Two that are taken for one only prefer the same key.
 fn gist(raw: Option<&str>, hasher: &mut DefaultHasher) {

@@ -1,7 +1,7 @@
 //! Edits to a JSON text: which bytes go, and what stands there instead. Never touches the text
 //! itself; [`cut`] gives the pieces of the result, sharing every byte that stays.
 
-use super::json::{Object, Span, quoted};
+use crate::json::{Object, Span, quoted};
 use bytes::Bytes;
 use std::sync::Arc;
 

@@ -4,7 +4,7 @@
 //! Holds where things stand, never a word of them.
 
 use super::body::BodyFault;
-use super::json::{self, Flaw, Kind, Object, Span};
+use crate::json::{self, Flaw, Kind, Object, Span};
 use std::fmt::Display;
 use std::sync::{Arc, OnceLock};
 

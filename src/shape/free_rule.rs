@@ -6,9 +6,9 @@
 
 use super::body::{Document, clip};
 use super::dialect::Dialect;
-use super::json::{self, Kind, Object, Span};
 use super::near;
 use crate::domain::model::{Catalog, FREE_ROUTER, Model};
+use crate::json::{self, Kind, Object, Span};
 use std::borrow::Cow;
 use std::sync::Arc;
 

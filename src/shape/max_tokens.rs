@@ -7,10 +7,10 @@
 use super::body::{BodyFault, Document};
 use super::budget;
 use super::dialect::Dialect;
-use super::json;
 use super::room::Room;
 use super::tokens;
 use super::turns::each_object;
+use crate::json;
 use std::borrow::Cow;
 
 /// What is known before the output can be limited; all figures in tokens.

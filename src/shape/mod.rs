@@ -20,7 +20,6 @@ use crate::domain::dialect;
 mod edit;
 mod elements;
 pub mod free_rule;
-mod json;
 pub mod margin;
 pub mod max_tokens;
 mod near;
@@ -31,7 +30,6 @@ pub mod provider;
 pub mod remembered;
 pub mod room;
 pub mod rules;
-mod scan;
 pub mod tokens;
 mod turns;
 

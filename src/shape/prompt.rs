@@ -4,9 +4,9 @@
 
 use super::body::{BodyFault, Document};
 use super::dialect::Dialect;
-use super::json::{self, Kind, Object, Span};
 use super::tokens::{FILE_TOKENS, IMAGE_TOKENS, Meter};
 use super::turns::{each_object, type_of};
+use crate::json::{self, Kind, Object, Span};
 use std::fmt::Arguments;
 
 /// What a chat template adds to each message: its frame and its role.

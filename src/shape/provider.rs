@@ -5,8 +5,8 @@
 
 use super::body::{BodyFault, Document};
 use super::edit::ObjectEdit;
-use super::json::{self, Kind, quoted};
 use super::pattern::Pattern;
+use crate::json::{self, Kind, quoted};
 
 /// Rules in the operator's order: patterns and the providers to try first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 //! must be refused.
 
 use super::body::{BodyFault, Document};
-use super::json::{self, Kind, Object, Span};
+use crate::json::{self, Kind, Object, Span};
 use std::borrow::Cow;
 use std::fmt::Display;
 

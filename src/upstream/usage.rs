@@ -2,80 +2,87 @@
 //! the three dialects name them differently (`openrouter-api.md` section 6). Pure.
 
 use crate::domain::usage::TokenUsage;
-use serde::Deserialize;
-use serde_json::value::RawValue;
+use crate::json;
+use std::str::FromStr;
 
-/// A `usage` object of any dialect, each figure as it stands.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Stated<'a> {
-    #[serde(borrow)]
-    prompt_tokens: Figure<'a>,
-    #[serde(borrow)]
-    completion_tokens: Figure<'a>,
-    #[serde(borrow)]
-    total_tokens: Figure<'a>,
-    #[serde(borrow)]
-    input_tokens: Figure<'a>,
-    #[serde(borrow)]
-    output_tokens: Figure<'a>,
-    #[serde(borrow)]
-    cache_read_input_tokens: Figure<'a>,
-    #[serde(borrow)]
-    cache_creation_input_tokens: Figure<'a>,
-    #[serde(borrow)]
-    cost: Figure<'a>,
-    #[serde(borrow)]
-    prompt_tokens_details: Figure<'a>,
-    #[serde(borrow)]
-    completion_tokens_details: Figure<'a>,
-    #[serde(borrow)]
-    input_tokens_details: Figure<'a>,
-    #[serde(borrow)]
-    output_tokens_details: Figure<'a>,
+/// A `usage` object of any dialect, each figure as it stands, hopefully a number.
+#[derive(Default)]
+struct Stated {
+    prompt: Option<i64>,
+    completion: Option<i64>,
+    total: Option<i64>,
+    input: Option<i64>,
+    output: Option<i64>,
+    read_from_cache: Option<i64>,
+    written_to_cache: Option<i64>,
+    cost: Option<f64>,
+    cached: [Option<i64>; 2],
+    reasoning: [Option<i64>; 2],
 }
 
-/// What is stated beside a figure.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Details<'a> {
-    #[serde(borrow)]
-    reasoning_tokens: Figure<'a>,
-    #[serde(borrow)]
-    cached_tokens: Figure<'a>,
-}
-
-/// Hopefully a number.
-type Figure<'a> = Option<&'a RawValue>;
-
-/// From the JSON of a `usage` object of any dialect; what is something else states nothing.
-pub fn tokens(usage: &str) -> TokenUsage {
-    let stated: Stated<'_> = object(usage);
-    // Anthropic's `input_tokens` are those beside the cache, which is stated apart.
-    let from_cache = whole(stated.cache_read_input_tokens);
-    let beside = [from_cache, whole(stated.cache_creation_input_tokens)];
-    let cache = beside.into_iter().flatten().fold(0, i64::saturating_add);
-    let input = || whole(stated.input_tokens).map(|tokens| tokens.saturating_add(cache));
-    let prompt = whole(stated.prompt_tokens).or_else(input);
-    let completion = whole(stated.completion_tokens).or_else(|| whole(stated.output_tokens));
-    let of_prompt = [stated.prompt_tokens_details, stated.input_tokens_details];
-    let of_answer = [stated.completion_tokens_details, stated.output_tokens_details];
-    TokenUsage {
-        prompt,
-        completion,
-        total: whole(stated.total_tokens).or_else(|| match (prompt, completion) {
-            (None, None) => None,
-            (prompt, completion) => Some(prompt.unwrap_or(0).saturating_add(completion.unwrap_or(0))),
-        }),
-        reasoning: detail(of_answer, |details| details.reasoning_tokens),
-        cached: detail(of_prompt, |details| details.cached_tokens).or(from_cache),
-        cost: stated.cost.and_then(|raw| raw.get().parse().ok()).filter(|cost: &f64| cost.is_finite()),
+impl Stated {
+    fn read(usage: &str) -> Stated {
+        let mut stated = Stated::default();
+        json::each_member(usage.as_bytes(), |name, raw| match name {
+            b"prompt_tokens" => stated.prompt = whole(raw),
+            b"completion_tokens" => stated.completion = whole(raw),
+            b"total_tokens" => stated.total = whole(raw),
+            b"input_tokens" => stated.input = whole(raw),
+            b"output_tokens" => stated.output = whole(raw),
+            b"cache_read_input_tokens" => stated.read_from_cache = whole(raw),
+            b"cache_creation_input_tokens" => stated.written_to_cache = whole(raw),
+            b"cost" => stated.cost = number(raw).filter(|cost: &f64| cost.is_finite()),
+            b"prompt_tokens_details" => stated.cached[0] = detail(raw, b"cached_tokens"),
+            b"input_tokens_details" => stated.cached[1] = detail(raw, b"cached_tokens"),
+            b"completion_tokens_details" => stated.reasoning[0] = detail(raw, b"reasoning_tokens"),
+            b"output_tokens_details" => stated.reasoning[1] = detail(raw, b"reasoning_tokens"),
+            _ => {}
+        });
+        stated
     }
 }
 
-/// The first of these that states the figure.
-fn detail<'a>(details: [Figure<'a>; 2], figure: fn(Details<'a>) -> Figure<'a>) -> Option<i64> {
-    details.into_iter().flatten().find_map(|raw| whole(figure(object(raw.get()))))
+/// What is stated beside a figure.
+fn detail(raw: &[u8], figure: &[u8]) -> Option<i64> {
+    let mut found = None;
+    json::each_member(raw, |name, raw| {
+        if name == figure {
+            found = whole(raw);
+        }
+    });
+    found
+}
+
+/// A number of JSON is one of Rust's, and no other value of JSON is.
+fn number<T: FromStr>(raw: &[u8]) -> Option<T> {
+    std::str::from_utf8(raw).ok()?.parse().ok()
+}
+
+fn whole(raw: &[u8]) -> Option<i64> {
+    let fraction = || number(raw).filter(|number: &f64| number.abs() < 1e15);
+    number(raw).or_else(|| fraction().map(|number| number as i64))
+}
+
+/// From the JSON of a `usage` object of any dialect; what is something else states nothing.
+pub fn tokens(usage: &str) -> TokenUsage {
+    let stated = Stated::read(usage);
+    // Anthropic's `input_tokens` are those beside the cache, which is stated apart.
+    let beside = [stated.read_from_cache, stated.written_to_cache];
+    let cache = beside.into_iter().flatten().fold(0, i64::saturating_add);
+    let prompt = stated.prompt.or(stated.input.map(|tokens| tokens.saturating_add(cache)));
+    let completion = stated.completion.or(stated.output);
+    let first_of = |figures: [Option<i64>; 2]| figures.into_iter().flatten().next();
+    TokenUsage {
+        prompt,
+        completion,
+        total: stated.total.or(match (prompt, completion) {
+            (None, None) => None,
+            (prompt, completion) => Some(prompt.unwrap_or(0).saturating_add(completion.unwrap_or(0))),
+        }),
+        reasoning: first_of(stated.reasoning),
+        cached: first_of(stated.cached).or(stated.read_from_cache),
+        cost: stated.cost,
+    }
 }
 
 /// `later` where it says something, `earlier` elsewhere: streams state parts of it at both ends.
@@ -94,18 +101,6 @@ pub fn merged(earlier: TokenUsage, later: TokenUsage) -> TokenUsage {
         cached: later.cached.or(earlier.cached),
         cost: later.cost.or(earlier.cost),
     }
-}
-
-/// The members of a JSON object; of anything else none.
-fn object<'a, T: Deserialize<'a> + Default>(json: &'a str) -> T {
-    if json.starts_with('{') { serde_json::from_str(json).unwrap_or_default() } else { T::default() }
-}
-
-/// A number of JSON is one of Rust's, and no other value of JSON is.
-fn whole(figure: Figure<'_>) -> Option<i64> {
-    let text = figure?.get();
-    let fraction = || text.parse().ok().filter(|number: &f64| number.abs() < 1e15);
-    text.parse().ok().or_else(|| fraction().map(|number| number as i64))
 }
 
 #[cfg(test)]

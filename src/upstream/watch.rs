@@ -11,10 +11,9 @@ pub use whole::whole;
 use super::{sse, usage};
 use crate::domain::dialect::Dialect;
 use crate::domain::usage::TokenUsage;
+use crate::json::{self, grammar};
 use memchr::memmem::Finder;
-use serde::{Deserialize, Deserializer};
 use serde_json::Value;
-use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
@@ -80,102 +79,97 @@ pub struct Watch {
     seen: Seen,
 }
 
-/// A chunk of chat or completions, or a whole answer of these.
-#[derive(Deserialize)]
+/// What a chunk of chat or completions, or a whole answer of these, says of itself.
+#[derive(Default)]
 struct Chunk<'a> {
-    #[serde(borrow, default, deserialize_with = "text")]
     id: Option<Cow<'a, str>>,
-    #[serde(borrow, default, deserialize_with = "text")]
     model: Option<Cow<'a, str>>,
-    #[serde(borrow, default, deserialize_with = "text")]
     provider: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    choices: Option<Vec<Choice<'a>>>,
-    #[serde(borrow, default)]
-    usage: Option<&'a RawValue>,
-    #[serde(default)]
+    usage: Option<&'a str>,
+    /// What it says went wrong, or its first choice of which that is said.
     error: Option<Value>,
+    /// The last finish reason of its choices.
+    finish: Option<Cow<'a, str>>,
+    has_choices: bool,
+    says_something: bool,
 }
 
-#[derive(Deserialize)]
-struct Choice<'a> {
-    #[serde(borrow, default)]
-    delta: Option<Delta<'a>>,
-    #[serde(borrow, default)]
-    message: Option<Delta<'a>>,
-    #[serde(borrow, default)]
-    text: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "text")]
-    finish_reason: Option<Cow<'a, str>>,
-    #[serde(default)]
-    error: Option<Value>,
-}
-
-impl Choice<'_> {
-    fn says_something(&self) -> bool {
-        let told = [&self.delta, &self.message].into_iter().flatten().any(Delta::says_something);
-        told || self.text.is_some_and(|text| !matches!(text.get(), "null" | "\"\""))
+impl<'a> Chunk<'a> {
+    /// `None`: it is no JSON object, or its choices are no list of objects.
+    fn read(json: &'a [u8]) -> Option<Chunk<'a>> {
+        let (mut chunk, mut error_of_choice, mut is_odd) = (Chunk::default(), None, false);
+        grammar::object(json, |name, value| {
+            let raw = json::part(json, &value);
+            match json::inside(json::part(json, &name)) {
+                b"id" => chunk.id = text(raw),
+                b"model" => chunk.model = text(raw),
+                b"provider" => chunk.provider = text(raw),
+                b"usage" => chunk.usage = std::str::from_utf8(raw).ok(),
+                b"error" => chunk.error = stated(raw),
+                b"choices" => {
+                    chunk.has_choices = raw.starts_with(b"[");
+                    is_odd |= !chunk.has_choices && raw != b"null";
+                    json::each_value(raw, |choice| {
+                        is_odd |= !chunk.choice(choice, &mut error_of_choice);
+                    });
+                }
+                _ => {}
+            }
+        })?;
+        chunk.error = chunk.error.or(error_of_choice);
+        (!is_odd).then_some(chunk)
     }
+
+    /// Takes in one of its choices; whether it is one.
+    fn choice(&mut self, raw: &'a [u8], error: &mut Option<Value>) -> bool {
+        let mut is_choice = raw.starts_with(b"{");
+        json::each_member(raw, |name, raw| match name {
+            b"delta" | b"message" => {
+                is_choice &= raw.starts_with(b"{") || raw == b"null";
+                json::each_member(raw, |name, raw| {
+                    self.says_something |= SAID.contains(&name) && !is_empty(raw)
+                });
+            }
+            b"text" => self.says_something |= !is_empty(raw),
+            b"finish_reason" => self.finish = text(raw).or(self.finish.take()),
+            b"error" if error.is_none() => *error = stated(raw),
+            _ => {}
+        });
+        is_choice
+    }
+}
+
+/// Members of a delta or a message: any of these, when not empty, is something the client waits for.
+const SAID: [&[u8]; 10] = [
+    b"content",
+    b"reasoning",
+    b"reasoning_content",
+    b"reasoning_details",
+    b"tool_calls",
+    b"function_call",
+    b"refusal",
+    b"images",
+    b"audio",
+    b"annotations",
+];
+
+/// Whether a value says nothing.
+fn is_empty(raw: &[u8]) -> bool {
+    matches!(raw, b"null" | b"\"\"" | b"[]" | b"{}")
 }
 
 /// A text; of another kind it is read as missing, for nothing we act on depends on it.
-fn text<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cow<'a, str>>, D::Error> {
-    let raw = <&'a RawValue>::deserialize(deserializer)?.get();
-    let Some(inside) = raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else { return Ok(None) };
-    if memchr::memchr(b'\\', inside.as_bytes()).is_none() {
-        return Ok(Some(Cow::Borrowed(inside)));
+fn text(raw: &[u8]) -> Option<Cow<'_, str>> {
+    json::string(std::str::from_utf8(raw).ok()?)
+}
+
+/// What a member `error` states: null and `{}` say nothing.
+fn stated(raw: &[u8]) -> Option<Value> {
+    if raw == b"null" {
+        return None;
     }
-    Ok(serde_json::from_str(raw).ok().map(Cow::Owned))
-}
-
-/// The error of a member `error`: null and `{}` say nothing.
-fn stated(error: &Option<Value>) -> Option<Value> {
-    error
-        .clone()
-        .filter(|error| !error.is_null() && error.as_object().is_none_or(|members| !members.is_empty()))
-}
-
-/// Any of these, when not empty, is something the client waits for.
-#[derive(Deserialize)]
-struct Delta<'a> {
-    #[serde(borrow, default)]
-    content: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    reasoning: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    reasoning_content: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    reasoning_details: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    tool_calls: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    function_call: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    refusal: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    images: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    audio: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    annotations: Option<&'a RawValue>,
-}
-
-impl Delta<'_> {
-    fn says_something(&self) -> bool {
-        let parts = [
-            self.content,
-            self.reasoning,
-            self.reasoning_content,
-            self.reasoning_details,
-            self.tool_calls,
-            self.function_call,
-            self.refusal,
-            self.images,
-            self.audio,
-            self.annotations,
-        ];
-        parts.into_iter().flatten().any(|part| !matches!(part.get(), "null" | "\"\"" | "[]" | "{}"))
-    }
+    let error: Value = serde_json::from_slice(raw).ok()?;
+    Some(error).filter(|error| error.as_object().is_none_or(|members| !members.is_empty()))
 }
 
 impl Watch {
@@ -233,36 +227,30 @@ impl Watch {
     }
 
     fn chat(&mut self, data: &[u8]) -> Sight {
-        let Some(chunk) = read::<Chunk<'_>>(data) else { return Sight::Content };
-        let error = self.note(&chunk);
-        if let Some(error) = error {
-            return Sight::Error(error);
+        let Some(chunk) = Chunk::read(data) else { return Sight::Content };
+        let says_something = chunk.says_something;
+        match self.note(chunk) {
+            Some(error) => Sight::Error(error),
+            None if says_something => Sight::Content,
+            None => Sight::Quiet,
         }
-        let content = chunk.choices.iter().flatten().any(Choice::says_something);
-        if content { Sight::Content } else { Sight::Quiet }
     }
 
     /// Takes in what the chunk says of itself; returns the error it carries, if any.
-    fn note(&mut self, chunk: &Chunk<'_>) -> Option<Value> {
+    fn note(&mut self, chunk: Chunk<'_>) -> Option<Value> {
         keep(&mut self.seen.generation_id, chunk.id.as_deref());
         keep(&mut self.seen.model, chunk.model.as_deref());
         keep(&mut self.seen.provider, chunk.provider.as_deref());
-        if let Some(stated) = &chunk.usage {
-            self.seen.tokens = usage::merged(self.seen.tokens, usage::tokens(stated.get()));
+        if let Some(stated) = chunk.usage {
+            self.seen.tokens = usage::merged(self.seen.tokens, usage::tokens(stated));
         }
-        let mut error = stated(&chunk.error);
-        for choice in chunk.choices.iter().flatten() {
-            if let Some(finish) = &choice.finish_reason {
-                self.seen.finish = Some(finish.clone().into_owned());
-            }
-            if error.is_none() {
-                error = stated(&choice.error);
-            }
+        if let Some(finish) = chunk.finish {
+            self.seen.finish = Some(finish.into_owned());
         }
-        if error.is_none() && self.seen.finish.as_deref() == Some("error") {
-            error = Some(serde_json::json!({"code": 502, "message": "the provider ended with an error"}));
-        }
-        error.map(error_body)
+        let is_error = self.seen.finish.as_deref() == Some("error");
+        let wordless =
+            is_error.then(|| serde_json::json!({"code": 502, "message": "the provider ended with an error"}));
+        chunk.error.or(wordless).map(error_body)
     }
 
     fn responses(&mut self, data: &[u8]) -> Sight {
@@ -319,15 +307,6 @@ impl Watch {
                 None => Sight::Content,
             },
         }
-    }
-}
-
-/// What `json` says. Text that is checked once as a whole is read faster.
-fn read<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Option<T> {
-    match std::str::from_utf8(json) {
-        Ok(text) => serde_json::from_str(text).ok(),
-        // Where nothing is read, other bytes do no harm.
-        Err(_) => serde_json::from_slice(json).ok(),
     }
 }
 

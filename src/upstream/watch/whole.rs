@@ -1,15 +1,13 @@
 //! A whole answer at once: what it says of itself, and the error that may hide in its 200
 //! (`openrouter-api.md` section 6). Pure.
 
-use super::{Choice, Chunk, Seen, Watch, error_body, keep, stated, text};
+use super::{Chunk, Seen, Watch, error_body, keep, stated, text};
 use crate::domain::dialect::Dialect;
+use crate::json::{self, grammar};
 use crate::upstream::fault::TransportFault;
 use crate::upstream::usage;
-use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
-use serde_json::value::RawValue;
-use std::borrow::Cow;
 
 /// What a whole answer of `dialect` says of itself, and the error it carries in spite of its 200.
 ///
@@ -34,55 +32,37 @@ fn not_read(body: &[u8]) -> TransportFault {
 /// What a body says of itself, its error, and whether it holds what answers of `dialect` hold.
 fn read(dialect: Dialect, body: &[u8]) -> Option<(Seen, Option<Value>, bool)> {
     let mut watch = Watch::new(dialect);
-    match dialect {
+    let own = match dialect {
         Dialect::Chat | Dialect::Completions => {
-            let chunk: Chunk<'_> = super::read(body)?;
-            let error = watch.note(&chunk);
-            let said = chunk.choices.iter().flatten().any(Choice::says_something);
-            watch.seen.content_events = u64::from(said);
-            Some((watch.seen, error, chunk.choices.is_some()))
+            let chunk = Chunk::read(body)?;
+            watch.seen.content_events = u64::from(chunk.says_something);
+            let is_answer = chunk.has_choices;
+            let error = watch.note(chunk);
+            return Some((watch.seen, error, is_answer));
         }
-        Dialect::Embeddings | Dialect::Responses | Dialect::Messages => {
-            let head: Head<'_> = super::read(body)?;
-            let mut seen = watch.seen;
-            keep(&mut seen.generation_id, head.id.as_deref());
-            keep(&mut seen.model, head.model.as_deref());
-            keep(&mut seen.provider, head.provider.as_deref());
-            keep(&mut seen.finish, head.stop_reason.as_deref().or(head.status.as_deref()));
-            seen.tokens = head.usage.map(|stated| usage::tokens(stated.get())).unwrap_or_default();
-            let own = match dialect {
-                Dialect::Embeddings => head.data,
-                Dialect::Responses => head.output,
-                _ => head.content,
-            };
-            let own = own.map(RawValue::get).filter(|raw| *raw != "null");
-            seen.content_events = u64::from(own.is_some_and(|raw| raw != "[]"));
-            Some((seen, stated(&head.error).map(error_body), own.is_some()))
+        Dialect::Embeddings => b"data".as_slice(),
+        Dialect::Responses => b"output",
+        Dialect::Messages => b"content",
+    };
+    let mut seen = watch.seen;
+    let (mut error, mut status, mut is_answer) = (None, None, false);
+    grammar::object(body, |name, value| {
+        let raw = json::part(body, &value);
+        match json::inside(json::part(body, &name)) {
+            b"id" => keep(&mut seen.generation_id, text(raw).as_deref()),
+            b"model" => keep(&mut seen.model, text(raw).as_deref()),
+            b"provider" => keep(&mut seen.provider, text(raw).as_deref()),
+            b"stop_reason" => keep(&mut seen.finish, text(raw).as_deref()),
+            b"status" => keep(&mut status, text(raw).as_deref()),
+            b"usage" => seen.tokens = std::str::from_utf8(raw).map(usage::tokens).unwrap_or_default(),
+            b"error" => error = stated(raw),
+            name if name == own => {
+                is_answer = raw != b"null";
+                seen.content_events = u64::from(is_answer && raw != b"[]");
+            }
+            _ => {}
         }
-    }
-}
-
-/// The outer members of a whole answer of the other dialects.
-#[derive(Deserialize)]
-struct Head<'a> {
-    #[serde(borrow, default, deserialize_with = "text")]
-    id: Option<Cow<'a, str>>,
-    #[serde(borrow, default, deserialize_with = "text")]
-    model: Option<Cow<'a, str>>,
-    #[serde(borrow, default, deserialize_with = "text")]
-    provider: Option<Cow<'a, str>>,
-    #[serde(borrow, default, deserialize_with = "text")]
-    stop_reason: Option<Cow<'a, str>>,
-    #[serde(borrow, default, deserialize_with = "text")]
-    status: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    usage: Option<&'a RawValue>,
-    #[serde(default)]
-    error: Option<Value>,
-    #[serde(borrow, default)]
-    data: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    content: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    output: Option<&'a RawValue>,
+    })?;
+    keep(&mut seen.finish, status.as_deref());
+    Some((seen, error.map(error_body), is_answer))
 }

@@ -1,9 +1,12 @@
 //! Where things stand in a JSON text: spans of members and elements, found without building values.
 //!
-//! `serde_json` checks the whole text once (without recursion, so nesting cannot exhaust the stack); from then
-//! on what is kept are byte ranges into the one text. Never re-serialises anything.
+//! The whole text is checked once (`grammar`); from then on what is kept are byte ranges into the one text
+//! (`scan`). Never re-serialises anything.
 
-use super::scan::{Scanner, is_deeper};
+pub(crate) mod grammar;
+mod scan;
+
+use scan::{Scanner, is_deeper};
 use serde::de::IgnoredAny;
 use smol_str::SmolStr;
 use std::borrow::Cow;
@@ -42,10 +45,13 @@ pub(crate) struct Object {
 }
 
 impl Object {
-    /// Checks that `text` is one JSON object and nothing else, and reads it.
+    /// Checks that `text` is one JSON object, no deeper than [`MAX_DEPTH`], and nothing else, and reads it.
     pub fn check(text: &str) -> Result<Object, Flaw> {
-        serde_json::from_str::<IgnoredAny>(text).map_err(Flaw::syntax)?;
-        Object::read(text, &(0..text.len()))
+        let mut members = Members::default();
+        match grammar::object(text.as_bytes(), |key, value| members.push(text, key, value)) {
+            Some(span) => members.object(span),
+            None => Err(Flaw::of(text)),
+        }
     }
 
     /// Reads the object at `span` of `text`, which was checked before. The error says what is wrong and,
@@ -57,26 +63,55 @@ impl Object {
             return Err(broken());
         }
         let start = scanner.at() - 1;
-        let mut members: Vec<Member> = Vec::with_capacity(FEW_MEMBERS / 2);
+        let mut members = Members::default();
         while !scanner.take(b'}') {
-            if members.len() >= MAX_MEMBERS {
-                return Err(Flaw::TooMany);
-            }
             let key = scanner.value().ok_or_else(broken)?;
-            let name = name(slice(text, &key))?;
             let value = if scanner.take(b':') { scanner.value() } else { None };
-            members.push(Member { name, key, value: value.ok_or_else(broken)? });
+            members.push(text, key, value.ok_or_else(broken)?);
+            if members.flaw.is_some() {
+                break;
+            }
             scanner.take(b',');
         }
-        match duplicate(&members) {
-            Some(name) => Err(Flaw::Duplicate(name)),
-            None => Ok(Object { span: start..scanner.at(), members }),
-        }
+        members.object(start..scanner.at())
     }
 
     /// The member of this name.
     pub fn get(&self, name: &str) -> Option<&Member> {
         self.members.iter().find(|member| &*member.name == name)
+    }
+}
+
+/// The members of an object that is being read, or what was wrong with one.
+struct Members {
+    found: Vec<Member>,
+    flaw: Option<Flaw>,
+}
+
+impl Default for Members {
+    fn default() -> Members {
+        Members { found: Vec::with_capacity(FEW_MEMBERS / 2), flaw: None }
+    }
+}
+
+impl Members {
+    fn push(&mut self, text: &str, key: Span, value: Span) {
+        if self.flaw.is_some() {
+            return;
+        }
+        match name(slice(text, &key)) {
+            _ if self.found.len() >= MAX_MEMBERS => self.flaw = Some(Flaw::TooMany),
+            Ok(name) => self.found.push(Member { name, key, value }),
+            Err(flaw) => self.flaw = Some(flaw),
+        }
+    }
+
+    fn object(self, span: Span) -> Result<Object, Flaw> {
+        let Members { found: members, flaw } = self;
+        match flaw.or_else(|| duplicate(&members).map(Flaw::Duplicate)) {
+            Some(flaw) => Err(flaw),
+            None => Ok(Object { span, members }),
+        }
     }
 }
 
@@ -97,17 +132,23 @@ pub(crate) enum Flaw {
     Duplicate(String),
     /// More members than [`MAX_MEMBERS`].
     TooMany,
+    /// Nested deeper than [`MAX_DEPTH`].
+    TooDeep,
 }
 
 impl Flaw {
+    /// Why `text` is not one JSON object.
+    fn of(text: &str) -> Flaw {
+        match serde_json::from_str::<IgnoredAny>(text) {
+            Err(error) => Flaw::syntax(error),
+            Ok(_) if is_deeper(text, MAX_DEPTH) => Flaw::TooDeep,
+            Ok(_) => Flaw::Syntax("a JSON object was expected".to_owned()),
+        }
+    }
+
     fn syntax(error: serde_json::Error) -> Flaw {
         Flaw::Syntax(error.to_string())
     }
-}
-
-/// Whether well-formed JSON is nested deeper than [`MAX_DEPTH`].
-pub(crate) fn is_too_deep(text: &str) -> bool {
-    is_deeper(text, MAX_DEPTH)
 }
 
 /// The kind of a JSON value, by its first byte.
@@ -169,6 +210,45 @@ pub(crate) fn each_element<E>(
         scanner.take(b',');
     }
     Ok(())
+}
+
+/// Visits the members of the object `raw`, which was checked before: their names as they stand between the quotes,
+/// and their values. What is not an object has none.
+pub(crate) fn each_member<'t>(raw: &'t [u8], mut visit: impl FnMut(&'t [u8], &'t [u8])) {
+    let mut scanner = Scanner::of(raw);
+    if !scanner.take(b'{') {
+        return;
+    }
+    while let Some(key) = scanner.value() {
+        let value = if scanner.take(b':') { scanner.value() } else { None };
+        visit(inside(part(raw, &key)), part(raw, &value.unwrap_or_default()));
+        scanner.take(b',');
+    }
+}
+
+/// Visits the elements of the list `raw`, which was checked before. What is not a list has none.
+pub(crate) fn each_value<'t>(raw: &'t [u8], mut visit: impl FnMut(&'t [u8])) {
+    let mut scanner = Scanner::of(raw);
+    if !scanner.take(b'[') {
+        return;
+    }
+    while let Some(value) = scanner.value() {
+        visit(part(raw, &value));
+        scanner.take(b',');
+    }
+}
+
+/// The part of `bytes` at `span`; empty if the span is not one of its own.
+pub(crate) fn part<'t>(bytes: &'t [u8], span: &Span) -> &'t [u8] {
+    bytes.get(span.clone()).unwrap_or_default()
+}
+
+/// What stands between the quotes of a JSON string.
+pub(crate) fn inside(raw: &[u8]) -> &[u8] {
+    match raw {
+        [b'"', inside @ .., b'"'] => inside,
+        _ => raw,
+    }
 }
 
 /// The part of `text` at `span`; empty if the span is not one of its own.

@@ -3,7 +3,7 @@
 //! A long text is passed over as fast as memory is read, which a reader that checks cannot do; the bodies of
 //! requests are looked through several times. What is not JSON gives odd spans, never a panic.
 
-use super::json::Span;
+use super::Span;
 
 /// A place in a text.
 pub(crate) struct Scanner<'t> {
@@ -15,6 +15,11 @@ impl<'t> Scanner<'t> {
     /// At the beginning of `span`, and not beyond its end.
     pub fn new(text: &'t str, span: &Span) -> Scanner<'t> {
         Scanner { bytes: text.as_bytes().get(..span.end).unwrap_or_default(), at: span.start }
+    }
+
+    /// At the beginning of `bytes`.
+    pub fn of(bytes: &'t [u8]) -> Scanner<'t> {
+        Scanner { bytes, at: 0 }
     }
 
     /// Where it is.
