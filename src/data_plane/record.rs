@@ -142,13 +142,13 @@ impl Record {
 
     /// The attempt under way came to nothing; `status` is the upstream's, if it sent one.
     pub fn setback(&mut self, verdict: &'static str, status: Option<u16>) {
-        self.judged(verdict.into(), status);
+        self.judged(verdict.into(), status, self.clock.elapsed());
     }
 
     /// The attempt under way has its verdict, unless it had one before.
-    fn judged(&mut self, verdict: Cow<'static, str>, status: Option<u16>) {
+    fn judged(&mut self, verdict: Cow<'static, str>, status: Option<u16>, now: Duration) {
         let Some(sent) = self.sent.take() else { return };
-        let took = millis(self.clock.elapsed().saturating_sub(sent));
+        let took = millis(now.saturating_sub(sent));
         self.note(|row| {
             if let Some(attempt) = row.attempt_log.last_mut() {
                 attempt.verdict = verdict;
@@ -213,12 +213,12 @@ impl Record {
     }
 
     fn send(&mut self, outcome: Outcome, error_kind: Option<&str>) -> Written {
-        let elapsed = self.elapsed();
-        self.judged(error_kind.map_or(SUCCESS.into(), |word| word.to_owned().into()), None);
+        let now = self.clock.elapsed();
+        self.judged(error_kind.map_or(SUCCESS.into(), |word| word.to_owned().into()), None, now);
         let Some(mut row) = self.row.take() else { return Written::default() };
         row.outcome = outcome.word().to_owned();
         row.error_kind = error_kind.map(str::to_owned);
-        row.duration_ms = elapsed;
+        row.duration_ms = millis(now.saturating_sub(self.began));
         if self.head.0.get() {
             row.status = 200;
         }

@@ -13,6 +13,7 @@ pub mod ids;
 pub mod instance;
 pub mod key;
 pub mod key_list;
+pub mod map;
 pub mod model;
 pub mod model_facts;
 pub mod published;

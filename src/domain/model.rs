@@ -1,7 +1,8 @@
 //! Models: what the catalog knows of one, read leniently from OpenRouter's list
 //! (`openrouter-api.md` section 5).
 
-use std::collections::{HashMap, HashSet};
+use super::map::Map;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// The router that picks a random free model; free although its id does not say so.
@@ -73,7 +74,7 @@ impl ListKind {
 #[derive(Debug, Default)]
 pub struct Catalog {
     models: Vec<Arc<Model>>,
-    by_id: HashMap<String, usize>,
+    by_id: Map<String, usize>,
     disabled: Vec<Arc<Model>>,
     /// When the list was fetched; `None` before the first one.
     pub fetched_at: Option<super::time::Timestamp>,

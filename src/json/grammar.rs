@@ -30,6 +30,11 @@ pub(crate) fn object(text: &[u8], mut member: impl FnMut(Span, Span)) -> Option<
     (reader.at == text.len()).then_some(start..end)
 }
 
+/// Whether `text` needs no escapes to stand between the quotes of a JSON string.
+pub(crate) fn is_plain(text: &str) -> bool {
+    plain(text.as_bytes()) == text.len()
+}
+
 /// A place in a text. Each step goes past what it names, or is `None` where something else stands.
 struct Reader<'t> {
     bytes: &'t [u8],
@@ -177,21 +182,37 @@ impl Reader<'_> {
 
 /// How many bytes of a text stand for themselves (RFC 8259, section 7) before one that does not.
 fn plain(bytes: &[u8]) -> usize {
-    const SHORT: usize = 16;
     const BLOCK: usize = 64;
+    /// Most texts, of names and roles, end before here: longer ones are looked at by the block.
+    const SHORT: usize = 32;
     let is_special = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
     // Without a branch for each byte, so that many are looked at in one instruction.
     let is_plain = |block: &&[u8; BLOCK]| !block.iter().fold(false, |found, byte| found | is_special(*byte));
-    // Most texts, of names and roles, are short.
-    let first_of = |bytes: &[u8]| bytes.iter().position(|byte| is_special(*byte));
-    let (start, rest) = bytes.split_at_checked(SHORT).unwrap_or((bytes, &[]));
-    if let Some(found) = first_of(start) {
-        return found;
+    let mut at = 0;
+    while let Some((word, rest)) = bytes.get(at..).and_then(|rest| rest.split_first_chunk()) {
+        if let Some(found) = first_special(*word) {
+            return at + found;
+        }
+        at += word.len();
+        if at == SHORT {
+            let (blocks, _) = rest.as_chunks::<BLOCK>();
+            at += BLOCK * blocks.iter().take_while(is_plain).count();
+        }
     }
-    let (blocks, _) = rest.as_chunks::<BLOCK>();
-    let passed = BLOCK * blocks.iter().take_while(is_plain).count();
-    let rest = rest.get(passed..).unwrap_or_default();
-    start.len() + passed + first_of(rest).unwrap_or(rest.len())
+    let rest = bytes.get(at..).unwrap_or_default();
+    at + rest.iter().position(|byte| is_special(*byte)).unwrap_or(rest.len())
+}
+
+/// Where the first byte stands that does not stand for itself, found without a branch for each: what is subtracted
+/// from a byte borrows from its highest bit where the byte was smaller, and from those of later ones at most.
+fn first_special(word: [u8; 8]) -> Option<usize> {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const HIGHEST: u64 = ONES << 7;
+    let word = u64::from_le_bytes(word);
+    let is_below = |word: u64, limit: u8| word.wrapping_sub(ONES * u64::from(limit)) & !word;
+    let is = |byte: u8| is_below(word ^ (ONES * u64::from(byte)), 1);
+    let found = (is_below(word, b' ') | is(b'"') | is(b'\\')) & HIGHEST;
+    (found != 0).then(|| found.trailing_zeros() as usize / 8)
 }
 
 #[cfg(test)]
@@ -320,6 +341,12 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_first_special_byte_is_found(word in prop::array::uniform8(any::<u8>())) {
+            let is_special = |byte: &u8| *byte < b' ' || b"\"\\".contains(byte);
+            prop_assert_eq!(first_special(word), word.iter().position(is_special));
+        }
+
         #[test]
         fn what_is_read_is_what_another_reader_reads(text in r#"[\[\]{}",:\\ \n\t01a.e+\-éu]{0,24}"#) {
             prop_assert_eq!(is_object(&text), expected(&text));

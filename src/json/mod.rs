@@ -4,7 +4,7 @@
 //! (`scan`). Never re-serialises anything.
 
 pub(crate) mod grammar;
-mod scan;
+pub(crate) mod scan;
 
 use scan::{Scanner, is_deeper};
 use serde::de::IgnoredAny;
@@ -185,8 +185,7 @@ pub(crate) fn string(raw: &str) -> Option<Cow<'_, str>> {
 
 /// `text` as a JSON string, quotes included.
 pub(crate) fn quoted(text: &str) -> String {
-    let is_plain = |byte: u8| byte >= b' ' && !matches!(byte, b'"' | b'\\');
-    if text.bytes().all(is_plain) {
+    if grammar::is_plain(text) {
         return ["\"", text, "\""].concat();
     }
     serde_json::Value::from(text).to_string()
@@ -210,45 +209,6 @@ pub(crate) fn each_element<E>(
         scanner.take(b',');
     }
     Ok(())
-}
-
-/// Visits the members of the object `raw`, which was checked before: their names as they stand between the quotes,
-/// and their values. What is not an object has none.
-pub(crate) fn each_member<'t>(raw: &'t [u8], mut visit: impl FnMut(&'t [u8], &'t [u8])) {
-    let mut scanner = Scanner::of(raw);
-    if !scanner.take(b'{') {
-        return;
-    }
-    while let Some(key) = scanner.value() {
-        let value = if scanner.take(b':') { scanner.value() } else { None };
-        visit(inside(part(raw, &key)), part(raw, &value.unwrap_or_default()));
-        scanner.take(b',');
-    }
-}
-
-/// Visits the elements of the list `raw`, which was checked before. What is not a list has none.
-pub(crate) fn each_value<'t>(raw: &'t [u8], mut visit: impl FnMut(&'t [u8])) {
-    let mut scanner = Scanner::of(raw);
-    if !scanner.take(b'[') {
-        return;
-    }
-    while let Some(value) = scanner.value() {
-        visit(part(raw, &value));
-        scanner.take(b',');
-    }
-}
-
-/// The part of `bytes` at `span`; empty if the span is not one of its own.
-pub(crate) fn part<'t>(bytes: &'t [u8], span: &Span) -> &'t [u8] {
-    bytes.get(span.clone()).unwrap_or_default()
-}
-
-/// What stands between the quotes of a JSON string.
-pub(crate) fn inside(raw: &[u8]) -> &[u8] {
-    match raw {
-        [b'"', inside @ .., b'"'] => inside,
-        _ => raw,
-    }
 }
 
 /// The part of `text` at `span`; empty if the span is not one of its own.

@@ -51,6 +51,42 @@ impl<'t> Scanner<'t> {
         (self.at > start).then_some(start..self.at)
     }
 
+    /// Goes past the object that is next, if one is; `visit` is told the names of its members as they stand between
+    /// the quotes, and may go past the value itself.
+    pub fn object(&mut self, mut visit: impl FnMut(&mut Scanner<'t>, &'t [u8])) -> bool {
+        self.nested(b'{', b'}', |scanner| {
+            let Some(name) = scanner.raw() else { return false };
+            scanner.take(b':');
+            let start = scanner.at;
+            visit(scanner, inside(name));
+            scanner.at > start || scanner.value().is_some()
+        })
+    }
+
+    /// Goes past the list that is next, if one is; `visit` is called for each of its elements, and may go past it
+    /// itself.
+    pub fn list(&mut self, mut visit: impl FnMut(&mut Scanner<'t>)) -> bool {
+        self.nested(b'[', b']', |scanner| {
+            let start = scanner.at;
+            visit(scanner);
+            scanner.at > start || scanner.value().is_some()
+        })
+    }
+
+    fn nested(&mut self, open: u8, close: u8, mut step: impl FnMut(&mut Scanner<'t>) -> bool) -> bool {
+        let is_there = self.take(open);
+        while is_there && !self.take(close) && step(self) {
+            self.take(b',');
+        }
+        is_there
+    }
+
+    /// Goes past the next value, and says how it stands there.
+    pub fn raw(&mut self) -> Option<&'t [u8]> {
+        let span = self.value()?;
+        self.bytes.get(span)
+    }
+
     /// The next byte that is no white space.
     fn next(&mut self) -> Option<u8> {
         loop {
@@ -77,6 +113,14 @@ impl<'t> Scanner<'t> {
             }
         }
         self.bytes.len()
+    }
+}
+
+/// What stands between the quotes of a JSON string.
+fn inside(raw: &[u8]) -> &[u8] {
+    match raw {
+        [b'"', inside @ .., b'"'] => inside,
+        _ => raw,
     }
 }
 
@@ -141,6 +185,34 @@ mod tests {
     }
 
     #[test]
+    fn members_and_elements_are_walked_whether_they_are_gone_past_or_not() {
+        let text = br#"{"a" : [1, {"b":"]"}, [ ]] ,"c":{},"d\n":"e"} "#;
+        for goes_past in [true, false] {
+            let (mut scanner, mut names, mut found) = (Scanner::of(text), Vec::new(), Vec::new());
+            let is_object = scanner.object(|scanner, name| {
+                names.push(name);
+                if name == b"a" {
+                    let is_list = scanner.list(|scanner| {
+                        if goes_past {
+                            found.extend(scanner.raw());
+                        }
+                    });
+                    assert!(is_list && !scanner.list(|_| panic!("there is one list")));
+                } else if goes_past {
+                    found.extend(scanner.raw());
+                }
+            });
+            assert!(is_object && text.len() - scanner.at() == 1);
+            assert_eq!(names, [b"a".as_slice(), b"c", br"d\n"]);
+            let all = [b"1".as_slice(), br#"{"b":"]"}"#, b"[ ]", b"{}", br#""e""#];
+            assert_eq!(found, if goes_past { all.as_slice() } else { &[] });
+        }
+        for other in [b"[1]".as_slice(), b"1", b"", b"null"] {
+            assert!(!Scanner::of(other).object(|_, _| panic!("it has no members")));
+        }
+    }
+
+    #[test]
     fn what_is_cut_off_or_no_json_ends_somewhere() {
         for text in ["", " ", "\"", "\"\\", "[", "{\"a", "]", ",", "[\"]"] {
             let mut scanner = Scanner::new(text, &(0..text.len()));
@@ -155,6 +227,12 @@ mod tests {
         fn nothing_panics_or_goes_beyond_the_end(text in "[\\[\\]{}\",:\\\\ a1é]{0,40}", start in 0usize..50) {
             let mut scanner = Scanner::new(&text, &(start..text.len()));
             while scanner.take(b',') || scanner.value().is_some() {}
+            prop_assert!(scanner.at() <= text.len().max(start));
+            let mut scanner = Scanner::new(&text, &(start..text.len()));
+            scanner.list(|_| {});
+            scanner.object(|scanner, _| {
+                scanner.list(|_| {});
+            });
             prop_assert!(scanner.at() <= text.len().max(start));
         }
     }

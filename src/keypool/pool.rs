@@ -24,6 +24,7 @@ use crate::domain::account::AccountUse;
 use crate::domain::cooldown::Place;
 use crate::domain::ids::{AccountId, KeyId};
 use crate::domain::key::{KeyRecord, KeyUse};
+use crate::domain::map::Map;
 use crate::domain::secret::{Digest, Secret};
 use crate::domain::strategy::Strategy;
 use crate::domain::time::{Day, Timestamp};
@@ -205,21 +206,21 @@ pub struct PoolOptions {
 pub struct Pool {
     /// In the order of their ids.
     keys: Vec<Key>,
-    accounts: HashMap<AccountId, Account>,
+    accounts: Map<AccountId, Account>,
     options: PoolOptions,
     cooldowns: Cooldowns,
     sessions: Sessions,
     model_strikes: HashMap<String, Vec<KeyId>>,
-    flights: HashMap<u64, Flight>,
+    flights: Map<u64, Flight>,
     leases: u64,
-    uses: HashMap<(KeyId, Day), (u32, Timestamp)>,
-    account_uses: HashMap<(AccountId, Day), u64>,
+    uses: Map<(KeyId, Day), (u32, Timestamp)>,
+    account_uses: Map<(AccountId, Day), u64>,
     /// Whether limits are shared with other processes.
     shares: bool,
     /// How many processes share them.
     replicas: usize,
     /// Accounts that turned out to be others since the store was last asked, and which.
-    merged: HashMap<AccountId, AccountId>,
+    merged: Map<AccountId, AccountId>,
     /// Accounts that others were merged into, of which the store has not heard yet.
     unstored: HashSet<AccountId>,
     /// How it stands with what is in hand, where that has changed.
@@ -247,17 +248,17 @@ impl Pool {
     pub fn new(options: PoolOptions) -> Pool {
         Pool {
             keys: Vec::new(),
-            accounts: HashMap::new(),
+            accounts: Map::default(),
             options,
             cooldowns: Cooldowns::default(),
             sessions: Sessions::default(),
             model_strikes: HashMap::new(),
-            flights: HashMap::new(),
+            flights: Map::default(),
             leases: 0,
-            uses: HashMap::new(),
-            account_uses: HashMap::new(),
+            uses: Map::default(),
+            account_uses: Map::default(),
             replicas: 1,
-            merged: HashMap::new(),
+            merged: Map::default(),
             unstored: HashSet::new(),
             marks: Vec::new(),
             shares: false,

@@ -131,6 +131,10 @@ impl AnswerBody {
         idle: Duration,
         deadline: Instant,
     ) -> Result<Option<Bytes>, TransportFault> {
+        // What is there already needs no clock.
+        if let Poll::Ready(next) = poll_fn(|context| Poll::Ready(self.poll_chunk(context))).await {
+            return next.transpose();
+        }
         let idle_end = Instant::now() + idle;
         let next = poll_fn(|context| self.poll_chunk(context));
         match timeout_at(idle_end.min(deadline), next).await {

@@ -2,7 +2,7 @@
 //! the three dialects name them differently (`openrouter-api.md` section 6). Pure.
 
 use crate::domain::usage::TokenUsage;
-use crate::json;
+use crate::json::scan::Scanner;
 use std::str::FromStr;
 
 /// A `usage` object of any dialect, each figure as it stands, hopefully a number.
@@ -23,7 +23,7 @@ struct Stated {
 impl Stated {
     fn read(usage: &str) -> Stated {
         let mut stated = Stated::default();
-        json::each_member(usage.as_bytes(), |name, raw| match name {
+        each_member(Scanner::of(usage.as_bytes()), |name, raw| match name {
             b"prompt_tokens" => stated.prompt = whole(raw),
             b"completion_tokens" => stated.completion = whole(raw),
             b"total_tokens" => stated.total = whole(raw),
@@ -42,10 +42,14 @@ impl Stated {
     }
 }
 
+fn each_member<'a>(mut scanner: Scanner<'a>, mut member: impl FnMut(&'a [u8], &'a [u8])) {
+    scanner.object(|scanner, name| member(name, scanner.raw().unwrap_or_default()));
+}
+
 /// What is stated beside a figure.
 fn detail(raw: &[u8], figure: &[u8]) -> Option<i64> {
     let mut found = None;
-    json::each_member(raw, |name, raw| {
+    each_member(Scanner::of(raw), |name, raw| {
         if name == figure {
             found = whole(raw);
         }

@@ -11,6 +11,7 @@ pub use whole::whole;
 use super::{sse, usage};
 use crate::domain::dialect::Dialect;
 use crate::domain::usage::TokenUsage;
+use crate::json::scan::Scanner;
 use crate::json::{self, grammar};
 use memchr::memmem::Finder;
 use serde_json::Value;
@@ -98,45 +99,52 @@ impl<'a> Chunk<'a> {
     /// `None`: it is no JSON object, or its choices are no list of objects.
     fn read(json: &'a [u8]) -> Option<Chunk<'a>> {
         let (mut chunk, mut error_of_choice, mut is_odd) = (Chunk::default(), None, false);
-        grammar::object(json, |name, value| {
-            let raw = json::part(json, &value);
-            match json::inside(json::part(json, &name)) {
-                b"id" => chunk.id = text(raw),
-                b"model" => chunk.model = text(raw),
-                b"provider" => chunk.provider = text(raw),
-                b"usage" => chunk.usage = std::str::from_utf8(raw).ok(),
-                b"error" => chunk.error = stated(raw),
-                b"choices" => {
-                    chunk.has_choices = raw.starts_with(b"[");
-                    is_odd |= !chunk.has_choices && raw != b"null";
-                    json::each_value(raw, |choice| {
-                        is_odd |= !chunk.choice(choice, &mut error_of_choice);
-                    });
-                }
-                _ => {}
+        outer(json, |name, raw| match name {
+            b"id" => chunk.id = text(raw),
+            b"model" => chunk.model = text(raw),
+            b"provider" => chunk.provider = text(raw),
+            b"usage" => chunk.usage = std::str::from_utf8(raw).ok(),
+            b"error" => chunk.error = stated(raw),
+            b"choices" => {
+                let choice =
+                    |scanner: &mut Scanner<'a>| is_odd |= !chunk.choice(scanner, &mut error_of_choice);
+                let is_list = Scanner::of(raw).list(choice);
+                chunk.has_choices = is_list;
+                is_odd |= !is_list && raw != b"null";
             }
+            _ => {}
         })?;
         chunk.error = chunk.error.or(error_of_choice);
         (!is_odd).then_some(chunk)
     }
 
     /// Takes in one of its choices; whether it is one.
-    fn choice(&mut self, raw: &'a [u8], error: &mut Option<Value>) -> bool {
-        let mut is_choice = raw.starts_with(b"{");
-        json::each_member(raw, |name, raw| match name {
+    fn choice(&mut self, scanner: &mut Scanner<'a>, error: &mut Option<Value>) -> bool {
+        let mut is_odd = false;
+        let is_object = scanner.object(|scanner, name| match name {
             b"delta" | b"message" => {
-                is_choice &= raw.starts_with(b"{") || raw == b"null";
-                json::each_member(raw, |name, raw| {
-                    self.says_something |= SAID.contains(&name) && !is_empty(raw)
+                let is_object = scanner.object(|scanner, name| {
+                    self.says_something |= SAID.contains(&name) && !scanner.raw().is_none_or(is_empty);
                 });
+                is_odd |= !is_object && scanner.raw() != Some(b"null");
             }
-            b"text" => self.says_something |= !is_empty(raw),
-            b"finish_reason" => self.finish = text(raw).or(self.finish.take()),
-            b"error" if error.is_none() => *error = stated(raw),
+            b"text" => self.says_something |= !scanner.raw().is_none_or(is_empty),
+            b"finish_reason" => self.finish = scanner.raw().and_then(text).or(self.finish.take()),
+            b"error" if error.is_none() => *error = scanner.raw().and_then(stated),
             _ => {}
         });
-        is_choice
+        is_object && !is_odd
     }
+}
+
+/// Tells `member` the names of an object's members, as they stand between the quotes, and their values. `None`: it is
+/// no JSON object.
+fn outer<'a>(json: &'a [u8], mut member: impl FnMut(&'a [u8], &'a [u8])) -> Option<()> {
+    grammar::object(json, |name, value| {
+        let inside = name.start + 1..name.end - 1;
+        member(json.get(inside).unwrap_or_default(), json.get(value).unwrap_or_default());
+    })
+    .map(|_| ())
 }
 
 /// Members of a delta or a message: any of these, when not empty, is something the client waits for.

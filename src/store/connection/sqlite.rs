@@ -16,7 +16,9 @@ use std::time::Duration;
 
 /// The waiting time comes first: SQLite's own is zero, and every later line may meet a lock.
 /// FULL, because with NORMAL the last commits may be lost with the power (stack facts 1.4).
-const PRAGMAS: &str = "PRAGMA busy_timeout = 5000; PRAGMA synchronous = FULL; \
+/// Pages are twice as large as SQLite's own: it asks the system twice for each that it writes, and a row of usage takes
+/// more than half a kilobyte. A file that is not empty keeps its size (sqlite.org/pragma.html, "page_size").
+const PRAGMAS: &str = "PRAGMA busy_timeout = 5000; PRAGMA page_size = 8192; PRAGMA synchronous = FULL; \
                        PRAGMA foreign_keys = ON; PRAGMA journal_size_limit = 67108864;";
 
 /// The application id in the file's header (sqlite.org/fileformat2.html, 1.3.19): "ORPX".
@@ -66,15 +68,10 @@ fn establish(path: &Path, mode: &str) -> Result<SqliteConnection, StoreError> {
         .map_err(|error| cannot_open(path, &error.to_string()))
 }
 
-/// Twice SQLite's own: a row of usage takes half a kilobyte, and for each page it writes, it asks the system twice.
-/// Holds for a file that is still empty (sqlite.org/pragma.html, "page_size").
-const PAGE: &str = "PRAGMA page_size = 8192";
-
 /// Marks the file as ours, which also shows whether it can be written, and lets readers and a
 /// writer work at the same time. Both stay with the file.
 pub(super) fn prepare(path: &Path, connection: &mut SqliteConnection) -> Result<(), StoreError> {
     // Beginning a transaction on a read-only file is no error, so something has to be written.
-    connection.batch_execute(PAGE).map_err(|error| explained(path, error))?;
     connection.batch_execute(MARK).map_err(|error| explained(path, error))?;
     // SQLite does not wait for this lock by itself; two programs may start at the same moment.
     let mut tries_left = 50;

@@ -1,9 +1,8 @@
 //! A whole answer at once: what it says of itself, and the error that may hide in its 200
 //! (`openrouter-api.md` section 6). Pure.
 
-use super::{Chunk, Seen, Watch, error_body, keep, stated, text};
+use super::{Chunk, Seen, Watch, error_body, keep, outer, stated, text};
 use crate::domain::dialect::Dialect;
-use crate::json::{self, grammar};
 use crate::upstream::fault::TransportFault;
 use crate::upstream::usage;
 use serde::de::IgnoredAny;
@@ -46,22 +45,19 @@ fn read(dialect: Dialect, body: &[u8]) -> Option<(Seen, Option<Value>, bool)> {
     };
     let mut seen = watch.seen;
     let (mut error, mut status, mut is_answer) = (None, None, false);
-    grammar::object(body, |name, value| {
-        let raw = json::part(body, &value);
-        match json::inside(json::part(body, &name)) {
-            b"id" => keep(&mut seen.generation_id, text(raw).as_deref()),
-            b"model" => keep(&mut seen.model, text(raw).as_deref()),
-            b"provider" => keep(&mut seen.provider, text(raw).as_deref()),
-            b"stop_reason" => keep(&mut seen.finish, text(raw).as_deref()),
-            b"status" => keep(&mut status, text(raw).as_deref()),
-            b"usage" => seen.tokens = std::str::from_utf8(raw).map(usage::tokens).unwrap_or_default(),
-            b"error" => error = stated(raw),
-            name if name == own => {
-                is_answer = raw != b"null";
-                seen.content_events = u64::from(is_answer && raw != b"[]");
-            }
-            _ => {}
+    outer(body, |name, raw| match name {
+        b"id" => keep(&mut seen.generation_id, text(raw).as_deref()),
+        b"model" => keep(&mut seen.model, text(raw).as_deref()),
+        b"provider" => keep(&mut seen.provider, text(raw).as_deref()),
+        b"stop_reason" => keep(&mut seen.finish, text(raw).as_deref()),
+        b"status" => keep(&mut status, text(raw).as_deref()),
+        b"usage" => seen.tokens = std::str::from_utf8(raw).map(usage::tokens).unwrap_or_default(),
+        b"error" => error = stated(raw),
+        name if name == own => {
+            is_answer = raw != b"null";
+            seen.content_events = u64::from(is_answer && raw != b"[]");
         }
+        _ => {}
     })?;
     keep(&mut seen.finish, status.as_deref());
     Some((seen, error.map(error_body), is_answer))

@@ -5,6 +5,7 @@
 
 use crate::domain::attempt::Attempt;
 use crate::domain::usage::{TokenUsage, UsageRow};
+use crate::json::grammar;
 
 /// What most rows take, and more.
 const ROOM: usize = 1024;
@@ -121,9 +122,7 @@ impl Members<'_> {
 
     fn text(&mut self, name: &str, text: &str) {
         self.name(name);
-        // All bytes are looked at, wherever the first odd one stands: so several are at once.
-        let is_odd = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
-        if text.bytes().fold(false, |any, byte| any | is_odd(byte)) {
+        if !grammar::is_plain(text) {
             // Writing a text into memory cannot fail.
             let _ = serde_json::to_writer(&mut *self.0, text);
             return;
