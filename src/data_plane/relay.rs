@@ -47,8 +47,9 @@ pub struct Answer {
     pub place: Place,
 }
 
-/// The response for `answer`; its body settles the lease and finishes the record.
-pub fn respond(answer: Answer, mut record: Box<Record>, plane: &Plane) -> HttpResponse {
+/// The response for `answer`, once its record is written if it is whole; a stream's body settles the lease and
+/// finishes the record.
+pub async fn respond(answer: Answer, mut record: Box<Record>, plane: &Plane) -> HttpResponse {
     let Answer { served: Served { lease, begun }, dialect, model, place } = answer;
     record.first_content(200);
     let mut response = HttpResponse::Ok();
@@ -63,7 +64,8 @@ pub fn respond(answer: Answer, mut record: Box<Record>, plane: &Plane) -> HttpRe
             if let Some(lease) = lease {
                 lease.settle(Ending::Success);
             }
-            let body = Whole::new(body, record, place);
+            record.finish(Outcome::Completed, None).await;
+            let body = Whole::new(body, place);
             let kind = HeaderValue::from_static("application/json");
             response.insert_header((header::CONTENT_TYPE, kind)).body(body)
         }

@@ -101,7 +101,7 @@ async fn serve(
 async fn respond(sought: Sought, dialect: Dialect, id: RequestId, plane: &Plane) -> HttpResponse {
     let Sought { found, record } = sought;
     match found {
-        Ok(answer) => relay::respond(answer, record, plane),
+        Ok(answer) => relay::respond(answer, record, plane).await,
         Err(error) => {
             let mut response = error.response(Some(dialect), &id.to_string());
             relay::tell_attempts(record.attempts(), response.headers_mut());

@@ -5,7 +5,8 @@
 
 use super::Options;
 use super::segment::{AppendError, Segment};
-use super::sync::Syncing;
+use super::sync::{Syncing, Written};
+use super::turn::Lines;
 use crate::config::usage::Durability;
 use crate::domain::usage::UsageRow;
 use std::collections::VecDeque;
@@ -93,20 +94,40 @@ impl Inner {
         self.files.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Appends a frame to the file that is open for it. Errors: no file took it.
-    pub(super) fn append(
-        &self,
-        files: &mut Files,
-        row: &Arc<UsageRow>,
-        frame: &[u8],
-    ) -> Result<(), AppendError> {
-        let length = frame.len() as u64;
+    /// Writes `lines`, or keeps their rows in memory and lets no new request in; says up to which place they are
+    /// written.
+    pub(super) fn write(&self, lines: Lines) -> Option<u64> {
+        let mut files = self.files();
+        match self.append(&mut files, &lines) {
+            Ok(()) => Some(files.place),
+            Err(error) => {
+                // The answers have their last bytes all the same: their rows wait here for either disk.
+                self.rows.fetch_add(lines.rows.len(), Ordering::AcqRel);
+                files.unwritten.extend(lines.rows.into_iter().map(|(row, _)| row));
+                drop(files);
+                self.fails(&error);
+                None
+            }
+        }
+    }
+
+    /// What there is to wait for behind what is written up to `place`.
+    pub(super) fn safe(&self, place: Option<u64>) -> Written {
+        match (&self.syncing, place) {
+            (Some(syncing), Some(place)) => syncing.wait(place),
+            _ => Written::default(),
+        }
+    }
+
+    /// Appends `lines` to the file that is open for them. Errors: no file took them.
+    pub(super) fn append(&self, files: &mut Files, lines: &Lines) -> Result<(), AppendError> {
+        let length = lines.bytes.len() as u64;
         let segment = self.current(files, length)?;
-        if let Err(error) = segment.append(row, frame) {
+        if let Err(error) = segment.append(lines) {
             self.spoilt(files, &error);
             return Err(error);
         }
-        self.rows.fetch_add(1, Ordering::AcqRel);
+        self.rows.fetch_add(lines.rows.len(), Ordering::AcqRel);
         self.bytes.fetch_add(length, Ordering::AcqRel);
         files.place += length;
         if self.syncing.is_some() && !files.unsynced.last().is_some_and(|last| Arc::ptr_eq(last, &segment)) {

@@ -65,17 +65,16 @@ struct Line<'a> {
     attempt_log: AttemptLog,
 }
 
-/// The frame of a row, and the row that is in it: one that would be too large keeps the beginnings of its texts.
-pub fn write(row: &Arc<UsageRow>) -> (Vec<u8>, Arc<UsageRow>) {
+/// Appends the frame of a row to `bytes`; the row that is in it: one that would be too large keeps the beginnings of its texts.
+pub fn write(row: &Arc<UsageRow>, bytes: &mut Vec<u8>) -> Arc<UsageRow> {
     let (mut payload, mut row) = (json::of(row), Arc::clone(row));
     if payload.len() > LARGEST {
         row = Arc::new(clipped(&row));
         payload = json::of(&row);
     }
-    let mut bytes = Vec::with_capacity(frame::HEAD + payload.len());
     // Clipped, every row fits.
-    let _ = frame::put(VERSION, &payload, &mut bytes);
-    (bytes, row)
+    let _ = frame::put(VERSION, &payload, bytes);
+    row
 }
 
 /// The row of a frame; `None`: a version or a form that this program does not know.
@@ -230,11 +229,17 @@ mod tests {
         }
     }
 
+    fn frame(row: &Arc<UsageRow>) -> (Vec<u8>, Arc<UsageRow>) {
+        let mut bytes = Vec::new();
+        let row = write(row, &mut bytes);
+        (bytes, row)
+    }
+
     #[test]
     fn rows_come_back_as_they_were() {
         let at = Timestamp::from_millis(0);
         let rows = [full(1), UsageRow::begin(RequestId::new(at), at, "embeddings"), full(2)].map(Arc::new);
-        let bytes = rows.iter().flat_map(|row| write(row).0).collect::<Vec<u8>>();
+        let bytes = rows.iter().flat_map(|row| frame(row).0).collect::<Vec<u8>>();
         let read = read_all(&bytes, 100);
         assert_eq!((read.frames, read.length, read.damaged), (3, bytes.len(), false));
         assert_eq!(read.rows, rows);
@@ -260,7 +265,7 @@ mod tests {
         let mut row = full(1);
         row.tokens.cost = Some(f64::NAN);
         row.model_served = Some("ä".repeat(LARGEST));
-        let (bytes, kept) = write(&Arc::new(row.clone()));
+        let (bytes, kept) = frame(&Arc::new(row.clone()));
         assert_eq!(kept.model_served.as_ref().map(String::len), Some(CLIPPED), "no more is held in memory");
         let read = read_all(&bytes, 1);
         let stored = read.rows.first().expect("a row");
@@ -272,7 +277,7 @@ mod tests {
     #[test]
     fn damage_costs_what_it_touches() {
         let rows = [full(1), full(2), full(3)].map(Arc::new);
-        let frames = rows.each_ref().map(|row| write(row).0);
+        let frames = rows.each_ref().map(|row| frame(row).0);
         let mut bytes = frames.concat();
         bytes[frames[0].len() + 40] ^= 4;
         let read = read_all(&bytes, 100);

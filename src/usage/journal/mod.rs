@@ -2,7 +2,7 @@
 //! has them. What it holds survives the death of this process, and with `disk` a loss of power.
 //!
 //! [`frame`] and [`mod@line`] say how rows lie in its files, [`segment`] is one file, [`recent`] what of it is in memory, [`files`] are all of them,
-//! [`sync`] is the waiting for the disk. Appending never waits for the database; what reads back and
+//! [`turn`] is what a thread has for it, [`sync`] the waiting. Appending never waits for the database; what reads back and
 //! deletes runs on blocking threads. Never drops a row: what cannot be written stays in memory, and no
 //! new request is let in.
 
@@ -13,6 +13,7 @@ mod line;
 mod recent;
 mod segment;
 mod sync;
+mod turn;
 
 pub use sync::Written;
 
@@ -25,6 +26,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::{fs, io};
+use turn::Lines;
 
 /// Where the journal lies, and its limits.
 #[derive(Debug, Clone)]
@@ -85,26 +87,10 @@ impl Journal {
         Ok(Journal(inner))
     }
 
-    /// Appends a row. When it returns, the row survives the death of this process; the last bytes of
-    /// its answer may go when [`Written`] resolves.
+    /// Appends a row at the end of this turn of the thread's loop. When [`Written`] resolves, the row survives the
+    /// death of this process, and the last bytes of its answer may go.
     pub fn append(&self, row: &Arc<UsageRow>) -> Written {
-        let (frame, row) = line::write(row);
-        let mut files = self.0.files();
-        match self.0.append(&mut files, &row, &frame) {
-            Ok(()) => {
-                let place = files.place;
-                drop(files);
-                self.0.syncing.as_ref().map_or_else(Written::default, |syncing| syncing.wait(place))
-            }
-            Err(error) => {
-                // The answer has its last bytes all the same: its row waits here for either disk.
-                files.unwritten.push_back(row);
-                self.0.rows.fetch_add(1, Ordering::AcqRel);
-                drop(files);
-                self.0.fails(&error);
-                Written::default()
-            }
-        }
+        turn::append(&self.0, row)
     }
 
     /// What waits for the database.
@@ -178,8 +164,7 @@ impl Journal {
         }
         let mut files = self.0.files();
         while let Some(row) = files.unwritten.front().cloned() {
-            let (frame, row) = line::write(&row);
-            if self.0.append(&mut files, &row, &frame).is_err() {
+            if self.0.append(&mut files, &Lines::of(&row)).is_err() {
                 return;
             }
             files.unwritten.pop_front();

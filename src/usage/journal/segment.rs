@@ -6,13 +6,13 @@
 use super::frame::{self, Found};
 use super::line::{self, Read};
 use super::recent::Recent;
-use crate::domain::usage::UsageRow;
+use super::turn::Lines;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::{fs, io};
 
 /// How a file of the journal ends; whose rows could not all be read.
@@ -113,17 +113,19 @@ impl Segment {
         self.rows.load(Ordering::Acquire)
     }
 
-    /// Appends the frame of a row in one go. One caller at a time. Errors: nothing was appended, and if
+    /// Appends the frames of some rows in one go. One caller at a time. Errors: nothing was appended, and if
     /// it says so, nothing can be.
-    pub fn append(&self, row: &Arc<UsageRow>, frame: &[u8]) -> Result<(), AppendError> {
+    pub(super) fn append(&self, lines: &Lines) -> Result<(), AppendError> {
         let mut file = &self.file;
-        if let Err(error) = file.write_all(frame) {
+        if let Err(error) = file.write_all(&lines.bytes) {
             return Err(self.cut_back(error));
         }
         let mut recent = self.recent();
-        recent.push(row, frame.len());
-        self.rows.fetch_add(1, Ordering::AcqRel);
-        self.written.fetch_add(frame.len() as u64, Ordering::AcqRel);
+        for (row, length) in &lines.rows {
+            recent.push(row, *length);
+        }
+        self.rows.fetch_add(lines.rows.len() as u64, Ordering::AcqRel);
+        self.written.fetch_add(lines.bytes.len() as u64, Ordering::AcqRel);
         Ok(())
     }
 

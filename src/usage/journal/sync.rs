@@ -1,12 +1,14 @@
-//! `usage.durability = disk`: one thread that makes what was appended survive a loss of power, for
-//! everyone who waits at once, and what those who wait hold.
+//! What those who wait for a row hold; and for `usage.durability = disk` one thread that makes what was appended
+//! survive a loss of power, for everyone who waits at once.
 //!
 //! No worker thread ever waits for a disk: they await a [`Written`].
 
+use super::turn::Turn;
 use std::future::Future;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::{io, thread};
 use tokio::sync::watch;
 
@@ -14,22 +16,42 @@ use tokio::sync::watch;
 /// answer must not go.
 #[must_use = "the last bytes of an answer wait for its row"]
 #[derive(Default)]
-pub struct Written(Option<Pin<Box<dyn Future<Output = ()>>>>);
+pub struct Written(Wait);
+
+#[derive(Default)]
+enum Wait {
+    /// For nothing.
+    #[default]
+    Done,
+    /// For the end of the turn that writes it.
+    Turn(Rc<Turn>),
+    /// For the disk.
+    Disk(Pin<Box<dyn Future<Output = ()>>>),
+}
 
 impl Written {
+    /// At the end of `turn`.
+    pub(super) fn after(turn: Rc<Turn>) -> Written {
+        Written(Wait::Turn(turn))
+    }
+
     /// Whether there is nothing to wait for.
     pub fn is_done(&self) -> bool {
-        self.0.is_none()
+        matches!(self.0, Wait::Done)
     }
 
     /// Waits, within a poll.
     pub fn poll_done(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let Some(waiting) = &mut self.0 else { return Poll::Ready(()) };
-        if waiting.as_mut().poll(context).is_pending() {
-            return Poll::Pending;
+        loop {
+            match &mut self.0 {
+                Wait::Done => return Poll::Ready(()),
+                Wait::Turn(turn) => *self = ready!(turn.poll(context)),
+                Wait::Disk(waiting) => {
+                    ready!(waiting.as_mut().poll(context));
+                    self.0 = Wait::Done;
+                }
+            }
         }
-        self.0 = None;
-        Poll::Ready(())
     }
 }
 
@@ -66,7 +88,7 @@ impl Syncing {
         let mut synced = self.synced.subscribe();
         // A full channel holds a wake-up that is still to come.
         let _ = self.wake.try_send(());
-        Written(Some(Box::pin(async move {
+        Written(Wait::Disk(Box::pin(async move {
             let _ = synced.wait_for(|reached| *reached >= place).await;
         })))
     }

@@ -1,0 +1,206 @@
+//! The rows that one thread has for the journal, written once a turn of its loop.
+//!
+//! A busy server ends several requests in a turn, and one write for all of them costs what one for each would:
+//! their last bytes wait for the end of the turn, which is less than what the write takes.
+
+use super::files::Inner;
+use super::line;
+use super::sync::Written;
+use crate::domain::usage::UsageRow;
+use actix::Arbiter;
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+/// Rows, and the bytes of their frames in the same order.
+#[derive(Default)]
+pub(super) struct Lines {
+    /// Each with the length of its frame.
+    pub rows: Vec<(Arc<UsageRow>, usize)>,
+    /// All frames.
+    pub bytes: Vec<u8>,
+}
+
+impl Lines {
+    /// Of `row` alone.
+    pub fn of(row: &Arc<UsageRow>) -> Lines {
+        let mut lines = Lines::default();
+        lines.push(row);
+        lines
+    }
+
+    fn push(&mut self, row: &Arc<UsageRow>) {
+        let start = self.bytes.len();
+        let row = line::write(row, &mut self.bytes);
+        self.rows.push((row, self.bytes.len() - start));
+    }
+}
+
+/// What a turn's rows wait for.
+#[derive(Default)]
+pub(super) struct Turn(RefCell<State>);
+
+enum State {
+    /// The turn goes on; these want to know of its end.
+    Open(Vec<Waker>),
+    /// What there is to wait for now.
+    Over { place: Option<u64>, journal: Arc<Inner> },
+}
+
+impl Default for State {
+    fn default() -> State {
+        State::Open(Vec::new())
+    }
+}
+
+impl Turn {
+    /// Ready when the rows are written, with what there is still to wait for.
+    pub fn poll(&self, context: &mut Context<'_>) -> Poll<Written> {
+        match &mut *self.0.borrow_mut() {
+            State::Open(wakers) => {
+                if !wakers.iter().any(|waker| waker.will_wake(context.waker())) {
+                    wakers.push(context.waker().clone());
+                }
+                Poll::Pending
+            }
+            State::Over { place, journal } => Poll::Ready(journal.safe(*place)),
+        }
+    }
+}
+
+/// What this thread has for one journal.
+struct Waiting {
+    journal: Arc<Inner>,
+    lines: Lines,
+    turn: Rc<Turn>,
+}
+
+impl Waiting {
+    fn write(self) {
+        let Waiting { journal, lines, turn } = self;
+        let place = journal.write(lines);
+        if let State::Open(wakers) = turn.0.replace(State::Over { place, journal }) {
+            wakers.into_iter().for_each(Waker::wake);
+        }
+    }
+}
+
+thread_local! {
+    static WAITING: RefCell<Vec<Waiting>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Has `row` written at the end of this turn, or at once on a thread that has no such loop.
+pub(super) fn append(journal: &Arc<Inner>, row: &Arc<UsageRow>) -> Written {
+    if Arbiter::try_current().is_none() {
+        let place = journal.write(Lines::of(row));
+        return journal.safe(place);
+    }
+    let (turn, is_first) = WAITING.with_borrow_mut(|all| {
+        let is_first = all.is_empty();
+        let own = all.iter_mut().find(|waiting| Arc::ptr_eq(&waiting.journal, journal));
+        let turn = match own {
+            Some(waiting) => {
+                waiting.lines.push(row);
+                Rc::clone(&waiting.turn)
+            }
+            None => {
+                let turn = Rc::<Turn>::default();
+                let (journal, lines) = (Arc::clone(journal), Lines::of(row));
+                all.push(Waiting { journal, lines, turn: Rc::clone(&turn) });
+                turn
+            }
+        };
+        (turn, is_first)
+    });
+    if is_first {
+        let end = End;
+        actix_web::rt::spawn(async move { drop(end) });
+    }
+    Written::after(turn)
+}
+
+/// The end of a turn, even if the loop ends before: nothing is left behind.
+struct End;
+
+impl Drop for End {
+    fn drop(&mut self) {
+        WAITING.take().into_iter().for_each(Waiting::write);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Journal, Options};
+    use super::*;
+    use crate::config::usage::Durability;
+    use crate::domain::ids::RequestId;
+    use crate::domain::time::Timestamp;
+    use futures_util::future::join_all;
+    use tempfile::TempDir;
+
+    fn journal(folder: &TempDir, durability: Durability) -> Journal {
+        let folder = folder.path().join("journal");
+        Journal::open(Options { folder, most_bytes: 1 << 20, durability }).expect("a journal")
+    }
+
+    fn row(number: i64) -> Arc<UsageRow> {
+        let at = Timestamp::from_millis(number);
+        Arc::new(UsageRow::begin(RequestId::new(at), at, "messages"))
+    }
+
+    fn times(journal: &Journal) -> Vec<i64> {
+        let taken = journal.take(100).expect("rows");
+        taken.rows().iter().map(|row| row.time.millis()).collect()
+    }
+
+    #[actix_web::test]
+    async fn rows_of_one_turn_are_written_at_its_end_in_order() {
+        for durability in [Durability::Process, Durability::Disk] {
+            let folder = TempDir::new().expect("a folder");
+            let (one, other) = (journal(&folder, durability), journal(&folder, durability));
+            let written = [&one, &other, &one, &one].into_iter().zip(0..).map(|(journal, number)| {
+                let written = journal.append(&row(number));
+                assert!(!written.is_done());
+                written
+            });
+            let written: Vec<Written> = written.collect();
+            assert_eq!((one.depth().rows, other.depth().rows), (0, 0), "the turn goes on");
+            join_all(written).await;
+            assert_eq!((times(&one), times(&other)), (vec![0, 2, 3], vec![1]));
+            let alone = one.append(&row(4));
+            alone.await;
+            assert_eq!(times(&one), [0, 2, 3, 4]);
+        }
+    }
+
+    #[test]
+    fn rows_outlive_the_loop_that_nobody_waited_in() {
+        let folder = TempDir::new().expect("a folder");
+        let journal = journal(&folder, Durability::Process);
+        actix_web::rt::System::new().block_on(async {
+            let _ = journal.append(&row(7));
+        });
+        assert_eq!(times(&journal), [7]);
+    }
+
+    #[actix_web::test]
+    async fn rows_that_no_disk_takes_are_waited_for_no_longer() {
+        let folder = TempDir::new().expect("a folder");
+        let journal = journal(&folder, Durability::Process);
+        journal.append(&row(0)).await;
+        // More than its one file takes, and a folder that takes no other.
+        let most = 1 << 20;
+        let place = folder.path().join("journal");
+        std::fs::remove_dir_all(&place).expect("it is ours");
+        std::fs::write(&place, "in the way").expect("a file");
+        let mut numbers = 1..;
+        while !journal.is_failing() && journal.depth().bytes < most {
+            let number = numbers.next().expect("endless");
+            let long = UsageRow { model: "x".repeat(200_000), ..UsageRow::clone(&row(number)) };
+            journal.append(&Arc::new(long)).await;
+        }
+        assert!(journal.is_failing());
+        assert!(!journal.unwritten(10).is_empty());
+    }
+}
