@@ -1,7 +1,7 @@
 //! The house. Each room is one module; an arrow between rooms only goes down.
 //!
 //! `main → cli, commands, app → data_plane | admin_plane → keypool, catalog, usage, ledger,
-//! credentials → config, store, shape, upstream, listener → domain`. The simulator stands apart and knows only `domain`.
+//! credentials → config, store, shape, upstream, listener → json, domain`. The simulator stands apart and knows only `domain`.
 //! `docs/ARCHITECTURE.md` walks one request through them; `tests/suite/floors.rs` keeps the arrows.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]

@@ -13,14 +13,14 @@ pub(crate) fn object(text: &[u8], mut member: impl FnMut(Span, Span)) -> Option<
     let mut reader = Reader { bytes: text, at: 0 };
     reader.skip_space();
     let start = reader.at;
-    reader.expect(b'{')?;
+    reader.require(b'{')?;
     if !reader.take(b'}') {
         loop {
             let name = reader.name()?;
             let value = reader.value(MAX_DEPTH - 1)?;
             member(name, value);
             if !reader.take(b',') {
-                reader.expect(b'}')?;
+                reader.require(b'}')?;
                 break;
             }
         }
@@ -61,7 +61,7 @@ impl Reader<'_> {
         self.take_next(byte)
     }
 
-    fn expect(&mut self, byte: u8) -> Option<()> {
+    fn require(&mut self, byte: u8) -> Option<()> {
         self.take(byte).then_some(())
     }
 
@@ -69,10 +69,10 @@ impl Reader<'_> {
     fn name(&mut self) -> Option<Span> {
         self.skip_space();
         let start = self.at;
-        self.expect(b'"')?;
+        self.require(b'"')?;
         self.text()?;
         let end = self.at;
-        self.expect(b':')?;
+        self.require(b':')?;
         Some(start..end)
     }
 
@@ -123,7 +123,7 @@ impl Reader<'_> {
                     }
                     break;
                 }
-                self.expect(if is_object { b'}' } else { b']' })?;
+                self.require(if is_object { b'}' } else { b']' })?;
                 (levels, depth) = (levels >> 1, depth - 1);
             }
             self.skip_space();

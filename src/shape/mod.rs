@@ -2,7 +2,7 @@
 //!
 //! A body is read once into a [`body::Document`]; the rules look at it, record edits, and
 //! [`body::Document::finish`] gives the bytes to send. Whatever a rule does not act on survives byte
-//! for byte and in order. This room never does I/O, never reads a clock, and knows only `domain`.
+//! for byte and in order. This room never does I/O, never reads a clock, and knows only `domain` and `json`.
 //!
 //! The order: [`check::check`], [`alias::Aliases::resolve`], and then for each model tried, on a
 //! clone: [`alias::set_model`], [`free_rule::check`], [`rules::Rules::apply`],

@@ -7,7 +7,8 @@ use crate::rules::{Rule, fault};
 use crate::scan::{self, Source};
 
 const WORDS: &[&str] = &["domain"];
-const TOOLS: &[&str] = &["config", "domain", "metrics", "shape", "store", "upstream"];
+const TEXTS: &[&str] = &["domain", "json"];
+const TOOLS: &[&str] = &["config", "domain", "json", "metrics", "shape", "store", "upstream"];
 /// And for those who count requests against limits that processes share.
 const COUNTERS: &[&str] = &["allowance", "config", "domain", "mail", "metrics", "shape", "store", "upstream"];
 /// The planes never name the store: no client waits for the database.
@@ -27,14 +28,15 @@ const PLANES: &[&str] = &[
 /// Each room with the rooms it may name. Test code is free.
 const ARROWS: &[(&str, &[&str])] = &[
     ("domain", &[]),
+    ("json", &[]),
     ("simulator", WORDS),
     ("allowance", WORDS),
     ("config", WORDS),
     ("mail", &[]),
     ("listener", WORDS),
-    ("shape", WORDS),
+    ("shape", TEXTS),
     ("store", WORDS),
-    ("upstream", WORDS),
+    ("upstream", TEXTS),
     ("credentials", &["domain", "store"]),
     ("keypool", COUNTERS),
     ("catalog", TOOLS),

@@ -10,13 +10,14 @@ pub type Rule = fn(&Source) -> Vec<String>;
 /// The longest a source file may be, in lines, its tests included.
 const MOST_LINES: usize = 400;
 
-/// Modules that decide and do nothing else, with all that is below them; `domain` and `shape` whole.
+/// Modules that decide and do nothing else, with all that is below them; `domain`, `json` and `shape` whole.
 const BRAINS: &[&[&str]] = &[
     &["admin_plane", "door", "hosts"],
     &["admin_plane", "door", "sessions"],
     &["admin_plane", "door", "throttle"],
     &["catalog", "listing"],
     &["domain"],
+    &["json"],
     &["keypool", "cooldown"],
     &["keypool", "pool"],
     &["keypool", "quota"],

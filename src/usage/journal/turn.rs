@@ -179,7 +179,7 @@ mod tests {
         let folder = TempDir::new().expect("a folder");
         let journal = journal(&folder, Durability::Process);
         actix_web::rt::System::new().block_on(async {
-            let _ = journal.append(&row(7));
+            drop(journal.append(&row(7)));
         });
         assert_eq!(times(&journal), [7]);
     }
