@@ -61,10 +61,11 @@ pub async fn respond(answer: Answer, mut record: Box<Record>, plane: &Plane) -> 
         Begun::Whole { headers, body, seen } => {
             copy_headers(&headers, &mut response);
             record.seen(&seen);
+            record.finish(Outcome::Completed, None).await;
+            // Only now: the pool's thread, once woken, may take this one's processor before the answer leaves.
             if let Some(lease) = lease {
                 lease.settle(Ending::Success);
             }
-            record.finish(Outcome::Completed, None).await;
             let body = Whole::new(body, place);
             let kind = HeaderValue::from_static("application/json");
             response.insert_header((header::CONTENT_TYPE, kind)).body(body)
