@@ -32,7 +32,8 @@ pub(crate) fn object(text: &[u8], mut member: impl FnMut(Span, Span)) -> Option<
 
 /// Whether `text` needs no escapes to stand between the quotes of a JSON string.
 pub(crate) fn is_plain(text: &str) -> bool {
-    plain(text.as_bytes()) == text.len()
+    // All bytes are looked at, wherever the first special one stands: so several are at once.
+    !text.bytes().fold(false, |found, byte| found | is_special(byte))
 }
 
 /// A place in a text. Each step goes past what it names, or is `None` where something else stands.
@@ -185,7 +186,6 @@ fn plain(bytes: &[u8]) -> usize {
     const BLOCK: usize = 64;
     /// Most texts, of names and roles, end before here: longer ones are looked at by the block.
     const SHORT: usize = 32;
-    let is_special = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
     // Without a branch for each byte, so that many are looked at in one instruction.
     let is_plain = |block: &&[u8; BLOCK]| !block.iter().fold(false, |found, byte| found | is_special(*byte));
     let mut at = 0;
@@ -201,6 +201,11 @@ fn plain(bytes: &[u8]) -> usize {
     }
     let rest = bytes.get(at..).unwrap_or_default();
     at + rest.iter().position(|byte| is_special(*byte)).unwrap_or(rest.len())
+}
+
+/// Whether a byte does not stand for itself.
+fn is_special(byte: u8) -> bool {
+    byte < b' ' || byte == b'"' || byte == b'\\'
 }
 
 /// Where the first byte stands that does not stand for itself, found without a branch for each: what is subtracted

@@ -13,6 +13,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+/// What most frames take, and more.
+const ROOM: usize = 1024;
+
 /// Rows, and the bytes of their frames in the same order.
 #[derive(Default)]
 pub(super) struct Lines {
@@ -32,6 +35,7 @@ impl Lines {
 
     fn push(&mut self, row: &Arc<UsageRow>) {
         let start = self.bytes.len();
+        self.bytes.reserve(ROOM);
         let row = line::write(row, &mut self.bytes);
         self.rows.push((row, self.bytes.len() - start));
     }
