@@ -151,6 +151,12 @@ impl Flaw {
     }
 }
 
+/// Whether `text` is a JSON object that is nested deeper than [`MAX_DEPTH`], of which nothing else is known.
+pub(crate) fn is_deep_object(text: &[u8]) -> bool {
+    std::str::from_utf8(text)
+        .is_ok_and(|text| text.trim_ascii_start().starts_with('{') && matches!(Flaw::of(text), Flaw::TooDeep))
+}
+
 /// The kind of a JSON value, by its first byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {

@@ -192,3 +192,18 @@ fn recorded_streams_end_as_their_names_say() {
     }
     assert!(checked > 10, "only {checked} recorded streams");
 }
+
+#[test]
+fn a_whole_answer_may_be_nested_deeper_than_is_looked() {
+    let answer = |depth: usize| {
+        let deep = format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
+        format!(r#"{{"model":"a/b","choices":[{{"message":{{"content":"x"}}}}],"deep":{deep}}}"#)
+    };
+    let (seen, error) = whole(Dialect::Chat, answer(127).as_bytes()).expect("an answer");
+    assert_eq!((seen.model.as_deref(), error), (Some("a/b"), None));
+    let (seen, error) = whole(Dialect::Chat, answer(128).as_bytes()).expect("an answer");
+    assert_eq!((seen.model, seen.content_events, error), (None, 1, None));
+    let cut = answer(1000);
+    assert_eq!(whole(Dialect::Chat, &cut.as_bytes()[..cut.len() - 1]), Err(TransportFault::Cut));
+    assert_eq!(whole(Dialect::Chat, b"[[]]"), Err(TransportFault::NoAnswer));
+}

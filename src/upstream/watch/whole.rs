@@ -3,6 +3,7 @@
 
 use super::{Chunk, Seen, Watch, error_body, keep, outer, stated, text};
 use crate::domain::dialect::Dialect;
+use crate::json;
 use crate::upstream::fault::TransportFault;
 use crate::upstream::usage;
 use serde::de::IgnoredAny;
@@ -10,11 +11,18 @@ use serde_json::Value;
 
 /// What a whole answer of `dialect` says of itself, and the error it carries in spite of its 200.
 ///
+/// Of an answer nested deeper than is looked, only that it holds something is told.
+///
 /// Errors: [`TransportFault::Cut`] when it is the beginning of a JSON object or of the white space
 /// before one; [`TransportFault::NoAnswer`] when it is something else, or lacks what an answer of
 /// this dialect is made of.
 pub fn whole(dialect: Dialect, body: &[u8]) -> Result<(Seen, Option<Value>), TransportFault> {
-    let (seen, error, is_answer) = read(dialect, body).ok_or_else(|| not_read(body))?;
+    let Some((seen, error, is_answer)) = read(dialect, body) else {
+        if json::is_deep_object(body) {
+            return Ok((Seen { content_events: 1, ..Seen::default() }, None));
+        }
+        return Err(not_read(body));
+    };
     if error.is_none() && !is_answer {
         return Err(TransportFault::NoAnswer);
     }
