@@ -17,7 +17,7 @@ pub(crate) fn object(text: &[u8], mut member: impl FnMut(Span, Span)) -> Option<
     if !reader.take(b'}') {
         loop {
             let name = reader.name()?;
-            let value = reader.value(MAX_DEPTH - 1)?;
+            let value = reader.value()?;
             member(name, value);
             if !reader.take(b',') {
                 reader.require(b'}')?;
@@ -77,9 +77,9 @@ impl Reader<'_> {
         Some(start..end)
     }
 
-    /// A value of at most `most` levels, which are fewer than a `u128` has bits.
-    fn value(&mut self, most: usize) -> Option<Span> {
-        // Of the levels around the place, the innermost last: 1 for an object, 0 for a list.
+    /// The value of a member of the outermost object.
+    fn value(&mut self) -> Option<Span> {
+        // Of the levels around the place, fewer than there are bits, the innermost last: 1 for an object, 0 for a list.
         let (mut levels, mut depth) = (0_u128, 0);
         self.skip_space();
         let start = self.at;
@@ -92,7 +92,7 @@ impl Reader<'_> {
                 }
                 b'{' | b'[' => {
                     depth += 1;
-                    if depth > most {
+                    if depth >= MAX_DEPTH {
                         return None;
                     }
                     let is_object = first == b'{';

@@ -57,20 +57,23 @@ impl<'t> Scanner<'t> {
         self.nested(b'{', b'}', |scanner| {
             let Some(name) = scanner.raw() else { return false };
             scanner.take(b':');
-            let start = scanner.at;
-            visit(scanner, inside(name));
-            scanner.at > start || scanner.value().is_some()
+            scanner.step(|scanner| visit(scanner, inside(name)))
         })
     }
 
     /// Goes past the list that is next, if one is; `visit` is called for each of its elements, and may go past it
     /// itself.
     pub fn list(&mut self, mut visit: impl FnMut(&mut Scanner<'t>)) -> bool {
-        self.nested(b'[', b']', |scanner| {
-            let start = scanner.at;
-            visit(scanner);
-            scanner.at > start || scanner.value().is_some()
-        })
+        self.nested(b'[', b']', |scanner| scanner.step(&mut visit))
+    }
+
+    /// Goes past a value, of which `visit` may go past itself; whether there is one.
+    fn step(&mut self, visit: impl FnOnce(&mut Scanner<'t>)) -> bool {
+        // Whoever looks what the value is goes past the white space before it at least.
+        self.next();
+        let start = self.at;
+        visit(self);
+        self.at > start || self.value().is_some()
     }
 
     fn nested(&mut self, open: u8, close: u8, mut step: impl FnMut(&mut Scanner<'t>) -> bool) -> bool {
@@ -207,6 +210,14 @@ mod tests {
             let all = [b"1".as_slice(), br#"{"b":"]"}"#, b"[ ]", b"{}", br#""e""#];
             assert_eq!(found, if goes_past { all.as_slice() } else { &[] });
         }
+        // To look is not to go past.
+        let (mut scanner, mut seen) = (Scanner::of(br#"{"a": 1,"b": [ 2, "x" ]}"#), 0);
+        scanner.object(|scanner, name| {
+            assert!(!scanner.object(|_, _| {}));
+            let is_list = scanner.list(|scanner| seen += 1 + usize::from(scanner.list(|_| {})));
+            assert_eq!(is_list, name == b"b");
+        });
+        assert_eq!((seen, scanner.next()), (2, None));
         for other in [b"[1]".as_slice(), b"1", b"", b"null"] {
             assert!(!Scanner::of(other).object(|_, _| panic!("it has no members")));
         }

@@ -63,9 +63,8 @@ impl Turn {
     pub fn poll(&self, context: &mut Context<'_>) -> Poll<Written> {
         match &mut *self.0.borrow_mut() {
             State::Open(wakers) => {
-                if !wakers.iter().any(|waker| waker.will_wake(context.waker())) {
-                    wakers.push(context.waker().clone());
-                }
+                // One that asks again is woken twice: to look for it among thousands would take longer.
+                wakers.push(context.waker().clone());
                 Poll::Pending
             }
             State::Over { place, journal } => Poll::Ready(journal.safe(*place)),
