@@ -69,21 +69,30 @@ where
         is_first
     });
     if is_urgent {
-        drop(Turn);
+        send_all();
     } else if is_first {
-        let turn = Turn;
-        actix_web::rt::spawn(async move { drop(turn) });
+        at_end_of_turn(send_all);
     }
 }
 
-/// The end of a turn, even if the loop ends before: nothing is left behind.
-struct Turn;
+fn send_all() {
+    for bundle in WAITING.take() {
+        bundle.send();
+    }
+}
 
-impl Drop for Turn {
+/// Has `work` done at the end of this turn, even if the loop ends before: nothing is left behind. For threads that
+/// have such a loop.
+pub fn at_end_of_turn(work: fn()) {
+    let end = EndOfTurn(work);
+    actix_web::rt::spawn(async move { drop(end) });
+}
+
+struct EndOfTurn(fn());
+
+impl Drop for EndOfTurn {
     fn drop(&mut self) {
-        for bundle in WAITING.take() {
-            bundle.send();
-        }
+        (self.0)();
     }
 }
 

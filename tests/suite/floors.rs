@@ -41,7 +41,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("keypool", COUNTERS),
     ("catalog", TOOLS),
     ("tokens", COUNTERS),
-    ("usage", TOOLS),
+    ("usage", &["config", "domain", "json", "mail", "metrics", "store", "upstream"]),
     ("metrics", WORDS),
     ("ledger", &["domain", "metrics", "store"]),
     ("replicas", &["domain", "store"]),

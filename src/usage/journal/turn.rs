@@ -7,6 +7,7 @@ use super::files::Inner;
 use super::line;
 use super::sync::Written;
 use crate::domain::usage::UsageRow;
+use crate::mail::at_end_of_turn;
 use actix::Arbiter;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -117,19 +118,13 @@ pub(super) fn append(journal: &Arc<Inner>, row: &Arc<UsageRow>) -> Written {
         (turn, is_first)
     });
     if is_first {
-        let end = End;
-        actix_web::rt::spawn(async move { drop(end) });
+        at_end_of_turn(write_all);
     }
     Written::after(turn)
 }
 
-/// The end of a turn, even if the loop ends before: nothing is left behind.
-struct End;
-
-impl Drop for End {
-    fn drop(&mut self) {
-        WAITING.take().into_iter().for_each(Waiting::write);
-    }
+fn write_all() {
+    WAITING.take().into_iter().for_each(Waiting::write);
 }
 
 #[cfg(test)]
