@@ -8,6 +8,7 @@ use actix::dev::{MessageResponse, ToEnvelope};
 use actix::{Actor, Addr, Arbiter, Handler, Message};
 use std::any::Any;
 use std::cell::RefCell;
+use std::time::Duration;
 
 /// What a thread had for an actor in one turn, in order.
 pub struct Batch<O>(pub Vec<O>);
@@ -44,13 +45,37 @@ where
     }
 }
 
-thread_local! {
-    static WAITING: RefCell<Vec<Box<dyn Sendable>>> = const { RefCell::new(Vec::new()) };
+/// What this thread has for actors.
+struct Waiting {
+    bundles: Vec<Box<dyn Sendable>>,
+    /// Whether the end of this turn hands all over.
+    ends_with_turn: bool,
+    /// Whether a timer does.
+    ends_soon: bool,
 }
 
-/// Hands `order` over at the end of this turn; at once if it `is_urgent`, with all that came before it, and
-/// on a thread that has no such loop.
-pub fn post<A, O>(to: &Addr<A>, order: O, is_urgent: bool)
+thread_local! {
+    static WAITING: RefCell<Waiting> =
+        const { RefCell::new(Waiting { bundles: Vec::new(), ends_with_turn: false, ends_soon: false }) };
+}
+
+/// The longest that an order waits for another one.
+const LONGEST: Duration = Duration::from_millis(5);
+
+/// When an order is handed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// At once, with all that came before it.
+    Now,
+    /// At the end of this turn.
+    EndOfTurn,
+    /// With the next order, or after a few milliseconds: nobody waits for what comes of it, and it wakes no thread
+    /// of its own.
+    Soon,
+}
+
+/// Hands `order` over, at once on a thread that has no such loop.
+pub fn post<A, O>(to: &Addr<A>, order: O, when: When)
 where
     A: Actor + Handler<Batch<O>>,
     A::Context: ToEnvelope<A, Batch<O>>,
@@ -60,25 +85,46 @@ where
         return to.do_send(Batch(vec![order]));
     }
     let is_first = WAITING.with_borrow_mut(|waiting| {
-        let is_first = waiting.is_empty();
-        let mut bundles = waiting.iter_mut().filter_map(|one| one.as_any().downcast_mut::<Bundle<A, O>>());
-        match bundles.find(|bundle| bundle.to == *to) {
+        let mut bundles = waiting.bundles.iter_mut();
+        match bundles.find_map(|one| one.as_any().downcast_mut::<Bundle<A, O>>().filter(|one| one.to == *to)) {
             Some(bundle) => bundle.orders.push(order),
-            None => waiting.push(Box::new(Bundle { to: to.clone(), orders: vec![order] })),
+            None => waiting.bundles.push(Box::new(Bundle { to: to.clone(), orders: vec![order] })),
         }
-        is_first
+        match when {
+            When::Now => false,
+            When::EndOfTurn => !std::mem::replace(&mut waiting.ends_with_turn, true),
+            When::Soon => !waiting.ends_with_turn && !std::mem::replace(&mut waiting.ends_soon, true),
+        }
     });
-    if is_urgent {
-        send_all();
-    } else if is_first {
-        at_end_of_turn(send_all);
+    match when {
+        When::Now => send_all(),
+        When::EndOfTurn if is_first => at_end_of_turn(end_turn),
+        When::Soon if is_first => soon(),
+        _ => {}
     }
 }
 
 fn send_all() {
-    for bundle in WAITING.take() {
+    for bundle in WAITING.with_borrow_mut(|waiting| std::mem::take(&mut waiting.bundles)) {
         bundle.send();
     }
+}
+
+fn end_turn() {
+    WAITING.with_borrow_mut(|waiting| waiting.ends_with_turn = false);
+    send_all();
+}
+
+/// Hands all over when it has waited long enough, or the loop ends.
+fn soon() {
+    let end = EndOfTurn(|| {
+        WAITING.with_borrow_mut(|waiting| waiting.ends_soon = false);
+        send_all();
+    });
+    actix_web::rt::spawn(async move {
+        actix_web::rt::time::sleep(LONGEST).await;
+        drop(end);
+    });
 }
 
 /// Has `work` done at the end of this turn, even if the loop ends before: nothing is left behind. For threads that
@@ -135,20 +181,43 @@ mod tests {
     async fn a_turn_is_one_message_and_what_is_urgent_ends_it() {
         let (one, other) = (Keeper::default().start(), Keeper::default().start());
         for number in 0..5 {
-            post(if number == 3 { &other } else { &one }, number, false);
+            post(if number == 3 { &other } else { &one }, number, When::EndOfTurn);
         }
         tokio::task::yield_now().await;
-        post(&one, 5, false);
-        post(&one, 6, true);
+        post(&one, 5, When::EndOfTurn);
+        post(&one, 6, When::Now);
         assert_eq!(one.send(Kept).await.expect("an answer"), [vec![0, 1, 2, 4], vec![5, 6]]);
         assert_eq!(other.send(Kept).await.expect("an answer"), [vec![3]]);
+    }
+
+    #[actix_web::test]
+    async fn what_has_time_goes_with_the_next_or_by_itself() {
+        let keeper = Keeper::default().start();
+        post(&keeper, 1, When::Soon);
+        for _ in 0..9 {
+            tokio::task::yield_now().await;
+        }
+        assert!(keeper.send(Kept).await.expect("an answer").is_empty(), "it waits for another one");
+        post(&keeper, 2, When::EndOfTurn);
+        post(&keeper, 3, When::Soon);
+        tokio::task::yield_now().await;
+        assert_eq!(keeper.send(Kept).await.expect("an answer"), [[1, 2, 3]]);
+        post(&keeper, 4, When::Soon);
+        while keeper.send(Kept).await.expect("an answer").len() < 2 {
+            tokio::task::yield_now().await;
+        }
+        post(&keeper, 5, When::Soon);
+        while keeper.send(Kept).await.expect("an answer").len() < 3 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(keeper.send(Kept).await.expect("an answer"), [vec![1, 2, 3], vec![4], vec![5]]);
     }
 
     #[actix_web::test]
     async fn a_thread_without_a_loop_hands_over_at_once() {
         let keeper = Keeper::default().start();
         let far = keeper.clone();
-        std::thread::spawn(move || post(&far, 1, false)).join().expect("its end");
+        std::thread::spawn(move || post(&far, 1, When::Soon)).join().expect("its end");
         assert_eq!(keeper.send(Kept).await.expect("an answer"), [vec![1]]);
     }
 }

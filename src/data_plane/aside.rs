@@ -4,29 +4,22 @@
 //! more (`docs/BENCHMARKS.md`). Short work stays where it is: handing it over costs more than it saves.
 
 use super::errors::{ApiError, Kind};
+use crate::shape::body::{BodyFault, Document};
+use bytes::Bytes;
 use tokio::task::spawn_blocking;
 
 /// Looking through so many bytes takes less than a tenth of a millisecond, where they are a few long texts.
 const SHORT_BODY: usize = 128 * 1024;
-/// Through so many it takes well below a millisecond, whatever they are.
-const SHORT_ANYHOW: usize = 8 * 1024;
-/// So many quotes, commas and backslashes are more than a few plain texts: tens of thousands of small values, or
-/// of escapes, take milliseconds, and whoever sends them need not mean well.
-const FEW_MARKS: usize = 4096;
+/// So many values, names and escapes are more than a few plain texts: tens of thousands of small values, or of
+/// escapes, take milliseconds, and whoever sends them need not mean well.
+const FEW_STEPS: usize = 4096;
 
-/// Whether a body is better looked through beside the worker thread.
-pub fn is_long(body: &[u8]) -> bool {
-    body.len() > SHORT_BODY || (body.len() > SHORT_ANYHOW && marks(body) > FEW_MARKS)
-}
-
-/// How many bytes of a body begin, end or part something.
-fn marks(body: &[u8]) -> usize {
-    // No more than a byte can count, so that many are looked at in one instruction, which a check for overflow
-    // would prevent.
-    const BLOCK: usize = 128;
-    let is_mark = |byte: u8| u8::from(matches!(byte, b'"' | b',' | b'\\'));
-    let count = |block: &[u8]| block.iter().fold(0_u8, |count, byte| count.wrapping_add(is_mark(*byte)));
-    body.chunks(BLOCK).map(|block| usize::from(count(block))).sum()
+/// The body as a document, or what is wrong with it; `None`: it is better looked through beside the worker thread.
+pub fn parse_short(body: &Bytes) -> Option<Result<Document, BodyFault>> {
+    if body.len() > SHORT_BODY {
+        return None;
+    }
+    Document::parse_within(body.clone(), FEW_STEPS)
 }
 
 /// What `work` gives: done here, or on a thread for blocking work if it is `long`.
@@ -53,20 +46,19 @@ mod tests {
 
     #[test]
     fn a_body_is_long_by_its_bytes_or_by_what_is_in_it() {
-        let texts = |count: usize| r#""a""#.repeat(count);
+        let text = |length: usize| format!(r#"{{"a":"{}"}}"#, "x".repeat(length - 8));
+        let numbers = |count: usize| format!(r#"{{"a":[{}0]}}"#, "1,".repeat(count));
         for (body, long) in [
-            ("x".repeat(SHORT_BODY), false),
-            ("x".repeat(SHORT_BODY + 1), true),
-            (texts(SHORT_ANYHOW / 3), false),
-            (texts(SHORT_ANYHOW), true),
-            (format!("{}{}", texts(FEW_MARKS / 2), "x".repeat(SHORT_ANYHOW)), false),
-            (format!("{},{}", texts(FEW_MARKS / 2), "x".repeat(SHORT_ANYHOW)), true),
-            ("{},".repeat(FEW_MARKS), false),
-            ("{},".repeat(FEW_MARKS + 1), true),
-            ("1,".repeat(FEW_MARKS + 1), true),
-            (r"\n".repeat(FEW_MARKS + 1), true),
+            (text(SHORT_BODY), false),
+            (text(SHORT_BODY + 1), true),
+            (numbers(FEW_STEPS / 2), false),
+            (numbers(FEW_STEPS), true),
+            (text(SHORT_BODY).replace("xx", ",,"), false),
+            (text(2 * FEW_STEPS + 8).replace("xx", r"\n"), true),
+            (numbers(FEW_STEPS / 2) + "}", false),
+            (String::new(), false),
         ] {
-            assert_eq!(is_long(body.as_bytes()), long, "{} bytes", body.len());
+            assert_eq!(parse_short(&body.clone().into()).is_none(), long, "{} bytes", body.len());
         }
     }
 

@@ -30,9 +30,10 @@ pub async fn read(
     find_turn: bool,
     record: &mut Record,
 ) -> Result<Read, ApiError> {
-    let is_long = aside::is_long(&bytes);
+    let short = aside::parse_short(&bytes);
+    let is_long = short.is_none();
     let read = move || {
-        let document = Document::parse(bytes)?;
+        let document = short.unwrap_or_else(|| Document::parse(bytes))?;
         let checked = check::check(&document, dialect);
         let turn = if find_turn && checked.is_ok() { conversation::turn(&document, dialect) } else { None };
         let is_narrowed = is_narrowed(&document);

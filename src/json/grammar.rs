@@ -6,43 +6,68 @@
 
 use super::{MAX_DEPTH, Span};
 
+/// Why a text is not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// It is not one JSON object, or nested deeper than [`MAX_DEPTH`].
+    Wrong,
+    /// It would take more steps than it may.
+    Steps,
+}
+
 /// Where the object stands, if `text` is one JSON object, nested no deeper than [`MAX_DEPTH`], and nothing else.
 /// `member` is told where each name (quotes included) and its value stand, in order, also when what comes behind
-/// them is refused. Other bytes than UTF-8 are taken within texts.
-pub(crate) fn object(text: &[u8], mut member: impl FnMut(Span, Span)) -> Option<Span> {
-    let mut reader = Reader { bytes: text, at: 0 };
-    reader.skip_space();
-    let start = reader.at;
-    reader.require(b'{')?;
-    if !reader.take(b'}') {
-        loop {
-            let name = reader.name()?;
-            let value = reader.value()?;
-            member(name, value);
-            if !reader.take(b',') {
-                reader.require(b'}')?;
-                break;
-            }
-        }
-    }
-    let end = reader.at;
-    reader.skip_space();
-    (reader.at == text.len()).then_some(start..end)
+/// them is refused. Other bytes than UTF-8 are taken within texts. Each value, name and escape is one of `steps`.
+pub(crate) fn object(
+    text: &[u8],
+    steps: usize,
+    member: impl FnMut(Span, Span),
+) -> Result<Span, Refusal> {
+    let mut reader = Reader { bytes: text, at: 0, steps };
+    let span = reader.whole(member);
+    span.ok_or(if reader.steps == 0 { Refusal::Steps } else { Refusal::Wrong })
 }
 
 /// Whether `text` needs no escapes to stand between the quotes of a JSON string.
 pub(crate) fn is_plain(text: &str) -> bool {
-    // All bytes are looked at, wherever the first special one stands: so several are at once.
-    !text.bytes().fold(false, |found, byte| found | is_special(byte))
+    is_plain_block(text.as_bytes())
 }
 
 /// A place in a text. Each step goes past what it names, or is `None` where something else stands.
 struct Reader<'t> {
     bytes: &'t [u8],
     at: usize,
+    /// How many more may be taken; none are left once one more would have been.
+    steps: usize,
 }
 
 impl Reader<'_> {
+    /// The object that is all there is.
+    fn whole(&mut self, mut member: impl FnMut(Span, Span)) -> Option<Span> {
+        self.skip_space();
+        let start = self.at;
+        self.require(b'{')?;
+        if !self.take(b'}') {
+            loop {
+                let name = self.name()?;
+                let value = self.value()?;
+                member(name, value);
+                if !self.take(b',') {
+                    self.require(b'}')?;
+                    break;
+                }
+            }
+        }
+        let end = self.at;
+        self.skip_space();
+        (self.at == self.bytes.len()).then_some(start..end)
+    }
+
+    fn step(&mut self) -> Option<()> {
+        self.steps = self.steps.saturating_sub(1);
+        (self.steps > 0).then_some(())
+    }
+
     fn skip_space(&mut self) {
         while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.bytes.get(self.at) {
             self.at += 1;
@@ -68,6 +93,7 @@ impl Reader<'_> {
 
     /// The name of a member, and the colon behind it.
     fn name(&mut self) -> Option<Span> {
+        self.step()?;
         self.skip_space();
         let start = self.at;
         self.require(b'"')?;
@@ -112,6 +138,7 @@ impl Reader<'_> {
                 b'n' => self.literal(b"null")?,
                 _ => self.number()?,
             }
+            self.step()?;
             // Behind a value: another one, or the end of what it stands in.
             loop {
                 if depth == 0 {
@@ -143,6 +170,7 @@ impl Reader<'_> {
     }
 
     fn escape(&mut self) -> Option<()> {
+        self.step()?;
         let rest = self.bytes.get(self.at..)?;
         self.at += match rest {
             [b'\\', b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => 2,
@@ -183,11 +211,8 @@ impl Reader<'_> {
 
 /// How many bytes of a text stand for themselves (RFC 8259, section 7) before one that does not.
 fn plain(bytes: &[u8]) -> usize {
-    const BLOCK: usize = 64;
     /// Most texts, of names and roles, end before here: longer ones are looked at by the block.
     const SHORT: usize = 32;
-    // Without a branch for each byte, so that many are looked at in one instruction.
-    let is_plain = |block: &&[u8; BLOCK]| !block.iter().fold(false, |found, byte| found | is_special(*byte));
     let mut at = 0;
     while let Some((word, rest)) = bytes.get(at..).and_then(|rest| rest.split_first_chunk()) {
         if let Some(found) = first_special(*word) {
@@ -195,12 +220,27 @@ fn plain(bytes: &[u8]) -> usize {
         }
         at += word.len();
         if at == SHORT {
-            let (blocks, _) = rest.as_chunks::<BLOCK>();
-            at += BLOCK * blocks.iter().take_while(is_plain).count();
+            at += plain_blocks::<256>(rest);
+            at += plain_blocks::<64>(bytes.get(at..).unwrap_or_default());
         }
     }
     let rest = bytes.get(at..).unwrap_or_default();
     at + rest.iter().position(|byte| is_special(*byte)).unwrap_or(rest.len())
+}
+
+/// How many bytes stand in those blocks at the beginning that have none but such as stand for themselves.
+fn plain_blocks<const BLOCK: usize>(bytes: &[u8]) -> usize {
+    let (blocks, _) = bytes.as_chunks::<BLOCK>();
+    BLOCK * blocks.iter().take_while(|block| is_plain_block(*block)).count()
+}
+
+/// Whether all bytes of a block stand for themselves: found by their least, with no branch and no comparison for
+/// each, so that many are looked at in one instruction.
+fn is_plain_block(block: &[u8]) -> bool {
+    // Puts the quote among those below the space, with the space itself above, and the backslash on their highest.
+    const HIGHEST: u8 = b' ';
+    let folded = |byte: u8| (byte ^ 2).min((byte ^ b'\\').saturating_add(HIGHEST));
+    block.iter().fold(u8::MAX, |least, byte| least.min(folded(*byte))) > HIGHEST
 }
 
 /// Whether a byte does not stand for itself.
@@ -227,7 +267,7 @@ mod tests {
     use serde::de::IgnoredAny;
 
     fn is_object(text: &str) -> bool {
-        object(text.as_bytes(), |_, _| {}).is_some()
+        object(text.as_bytes(), usize::MAX, |_, _| {}).is_ok()
     }
 
     /// What a reader of the whole grammar says.
@@ -317,12 +357,40 @@ mod tests {
         {
             assert!(!is_object(text), "{text}");
         }
-        assert_eq!(object(b" {} ", |_, _| panic!("it has none")), Some(1..3));
+        assert_eq!(object(b" {} ", usize::MAX, |_, _| panic!("it has none")), Ok(1..3));
+    }
+
+    #[test]
+    fn steps_are_counted() {
+        for (text, steps) in [
+            ("{}", 1),
+            (r#"{"a":1}"#, 3),
+            (r#"{"a":"b"}"#, 3),
+            (r#"{"a":"\n\u0000,,[]"}"#, 5),
+            (r#"{"a":[1,2]}"#, 4),
+            (r#"{"a":{"b":null}}"#, 4),
+        ] {
+            let read = |steps| object(text.as_bytes(), steps, |_, _| {});
+            assert_eq!(read(steps), Ok(0..text.len()), "{text}");
+            assert!(steps == 1 || read(steps - 1) == Err(Refusal::Steps), "{text}");
+        }
+        assert_eq!(object(br#"{"a":1"#, 3, |_, _| {}), Err(Refusal::Wrong));
+    }
+
+    #[test]
+    fn every_byte_is_special_in_a_block_or_alone() {
+        for byte in 0..=u8::MAX {
+            for place in [0, 31, 63] {
+                let mut block = [b'x'; 64];
+                block[place] = byte;
+                assert_eq!(is_plain_block(&block), !is_special(byte), "{byte}");
+            }
+        }
     }
 
     #[test]
     fn a_text_may_have_any_length_and_its_end_anywhere() {
-        for length in 0..200 {
+        for length in (0..200).chain([255, 256, 300, 351, 352, 700]) {
             let plain = "x".repeat(length);
             for (inside, good) in [("", true), (r"\n", true), ("\n", false), ("\\", false), ("\"", false)] {
                 assert_eq!(is_object(&format!(r#"{{"a":"{plain}{inside}"}}"#)), good, "{length} {inside:?}");

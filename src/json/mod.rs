@@ -6,6 +6,7 @@
 pub(crate) mod grammar;
 pub(crate) mod scan;
 
+use grammar::Refusal;
 use scan::{Scanner, is_deeper};
 use serde::de::IgnoredAny;
 use smol_str::SmolStr;
@@ -46,19 +47,26 @@ pub(crate) struct Object {
 
 impl Object {
     /// Checks that `text` is one JSON object, no deeper than [`MAX_DEPTH`], and nothing else, and reads it.
-    pub fn check(text: &str) -> Result<Object, Flaw> {
+    ///
+    /// `None`: that takes more than so many `steps`, of which each value, name and escape is one.
+    pub fn check(text: &str, steps: usize) -> Option<Result<Object, Flaw>> {
         let mut members = Members::default();
-        match grammar::object(text.as_bytes(), |key, value| members.push(text, key, value)) {
-            Some(span) => members.object(span),
-            None => Err(Flaw::of(text)),
+        match grammar::object(text.as_bytes(), steps, |key, value| members.push(text, key, value)) {
+            Ok(span) => Some(members.object(span)),
+            Err(Refusal::Wrong) => Some(Err(Flaw::of(text))),
+            Err(Refusal::Steps) => None,
         }
     }
 
     /// Reads the object at `span` of `text`, which was checked before. The error says what is wrong and,
     /// for a name that stands twice, which.
     pub fn read(text: &str, span: &Span) -> Result<Object, Flaw> {
+        Object::next(text, &mut Scanner::new(text, span))
+    }
+
+    /// Reads the object that is next, and goes past it, if it is well.
+    fn next(text: &str, scanner: &mut Scanner<'_>) -> Result<Object, Flaw> {
         let broken = || Flaw::Syntax("a JSON object was expected".to_owned());
-        let mut scanner = Scanner::new(text, span);
         if !scanner.take(b'{') {
             return Err(broken());
         }
@@ -202,14 +210,42 @@ pub(crate) fn quoted(text: &str) -> String {
 pub(crate) fn each_element<E>(
     text: &str,
     span: &Span,
-    mut visit: impl FnMut(usize, Span) -> Result<(), E>,
+    visit: impl FnMut(usize, Span) -> Result<(), E>,
+) -> Result<(), E> {
+    each(text, span, Scanner::value, visit)
+}
+
+/// As [`each_element`], with each element read in passing; `None`: it is no object.
+pub(crate) fn each_object<E>(
+    text: &str,
+    span: &Span,
+    visit: impl FnMut(usize, Option<Result<Object, Flaw>>) -> Result<(), E>,
+) -> Result<(), E> {
+    let next = |scanner: &mut Scanner<'_>| {
+        let before = scanner.clone();
+        let object = scanner.is_at(b'{').then(|| Object::next(text, scanner));
+        if !matches!(object, Some(Ok(_))) {
+            // It may have ended anywhere.
+            *scanner = before;
+            scanner.value()?;
+        }
+        Some(object)
+    };
+    each(text, span, next, visit)
+}
+
+fn each<'t, T, E>(
+    text: &'t str,
+    span: &Span,
+    mut next: impl FnMut(&mut Scanner<'t>) -> Option<T>,
+    mut visit: impl FnMut(usize, T) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut scanner = Scanner::new(text, span);
     if !scanner.take(b'[') {
         return Ok(());
     }
     let mut index = 0;
-    while let Some(element) = scanner.value() {
+    while let Some(element) = next(&mut scanner) {
         visit(index, element)?;
         index += 1;
         scanner.take(b',');
@@ -248,6 +284,10 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::Value;
 
+    fn check(text: &str) -> Result<Object, Flaw> {
+        Object::check(text, usize::MAX).expect("steps enough")
+    }
+
     /// Any JSON, as a tree.
     fn value() -> impl Strategy<Value = Value> {
         let leaf = prop_oneof![
@@ -276,7 +316,7 @@ mod tests {
             let tree = Value::from(serde_json::Map::from_iter(members));
             let text = if pretty { serde_json::to_string_pretty(&tree) } else { serde_json::to_string(&tree) };
             let text = format!(" {} ", text.expect("JSON"));
-            let object = Object::check(&text).expect("an object");
+            let object = check(&text).expect("an object");
             prop_assert_eq!(slice(&text, &object.span), text.trim());
             let found: serde_json::Map<String, Value> = object
                 .members
@@ -303,7 +343,7 @@ mod tests {
         #[test]
         fn what_is_no_object_is_refused(text in "[\\[\\]{}\",:\\\\ a1é]{0,30}") {
             let good = serde_json::from_str::<Value>(&text).is_ok_and(|value| value.is_object());
-            let found = Object::check(&text);
+            let found = check(&text);
             let twice = matches!(found, Err(Flaw::Duplicate(_)));
             prop_assert!(twice || found.is_ok() == good, "{text}: {found:?}");
         }

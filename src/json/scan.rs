@@ -6,6 +6,7 @@
 use super::Span;
 
 /// A place in a text.
+#[derive(Clone)]
 pub(crate) struct Scanner<'t> {
     bytes: &'t [u8],
     at: usize,
@@ -27,10 +28,14 @@ impl<'t> Scanner<'t> {
         self.at
     }
 
-    /// Goes past `byte`, if that is the next one that is no white space (RFC 8259, section 2).
+    /// Whether `byte` is the next one that is no white space (RFC 8259, section 2).
+    pub fn is_at(&mut self, byte: u8) -> bool {
+        self.next() == Some(byte)
+    }
+
+    /// Goes past `byte`, if that is the next one that is no white space.
     pub fn take(&mut self, byte: u8) -> bool {
-        let next = self.next();
-        let found = next == Some(byte);
+        let found = self.is_at(byte);
         self.at += usize::from(found);
         found
     }

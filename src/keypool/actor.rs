@@ -11,7 +11,7 @@ use crate::domain::cooldown::Place;
 use crate::domain::ids::KeyId;
 use crate::domain::published::Published;
 use crate::domain::time::{Clock, Timestamp};
-use crate::mail::{Batch, post};
+use crate::mail::{Batch, When, post};
 use crate::metrics::Metrics;
 use crate::upstream::account::{KeyCheckFault, KeyInfo};
 use actix::prelude::*;
@@ -60,10 +60,14 @@ pub enum Order {
 
 impl Order {
     /// Goes to the pool with what else this thread has for it in this turn. What changes which keys others
-    /// are given must be there before its client hears, and perhaps asks again.
+    /// are given must be there before its client hears, and perhaps asks again; what changes none has time.
     pub fn post(self, to: &Addr<KeyPool>) {
-        let is_urgent = !matches!(self, Order::Lease(..) | Order::Settle(_, Ending::Success));
-        post(to, self, is_urgent);
+        let when = match self {
+            Order::Lease(..) => When::EndOfTurn,
+            Order::Settle(_, Ending::Success) => When::Soon,
+            Order::Began(_) | Order::Settle(..) => When::Now,
+        };
+        post(to, self, when);
     }
 }
 

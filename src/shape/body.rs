@@ -75,6 +75,17 @@ impl Document {
     /// Reads a body. It must be UTF-8 and one JSON object in which no name stands twice. A byte order
     /// mark in front is dropped: it is no part of the text (RFC 8259, 8.1).
     pub fn parse(bytes: Bytes) -> Result<Document, BodyFault> {
+        let read = Document::parse_within(bytes, usize::MAX);
+        read.unwrap_or_else(|| Err(BodyFault::whole("the body has too many values")))
+    }
+
+    /// As [`Document::parse`]; `None`: that takes more than so many `steps`, of which each value, name and escape
+    /// is one.
+    pub fn parse_within(bytes: Bytes, steps: usize) -> Option<Result<Document, BodyFault>> {
+        Document::read(bytes, steps).transpose()
+    }
+
+    fn read(bytes: Bytes, steps: usize) -> Result<Option<Document>, BodyFault> {
         let bytes =
             if bytes.starts_with(BYTE_ORDER_MARK) { bytes.slice(BYTE_ORDER_MARK.len()..) } else { bytes };
         let Ok(body) = ByteString::try_from(bytes) else {
@@ -86,9 +97,9 @@ impl Document {
             Some('{') => {}
             Some(_) => return Err(BodyFault::whole("the body must be a JSON object")),
         }
-        let object = Object::check(text).map_err(|flaw| BodyFault::flaw("", flaw))?;
-        let elements = Elements::default();
-        Ok(Document { top: ObjectEdit::new(object), inner: Vec::new(), elements, body })
+        let Some(object) = Object::check(text, steps) else { return Ok(None) };
+        let top = ObjectEdit::new(object.map_err(|flaw| BodyFault::flaw("", flaw))?);
+        Ok(Some(Document { top, inner: Vec::new(), elements: Elements::default(), body }))
     }
 
     /// The JSON value of a top-level member as it will be sent, inner edits aside; `None` if absent.

@@ -4,7 +4,7 @@
 //! Holds where things stand, never a word of them.
 
 use super::body::BodyFault;
-use crate::json::{self, Flaw, Kind, Object, Span};
+use crate::json::{self, Flaw, Object, Span};
 use std::fmt::Display;
 use std::sync::{Arc, OnceLock};
 
@@ -18,11 +18,6 @@ const MOST_MEMBERS: usize = 4096;
 pub(crate) struct Element(Option<Result<Object, Flaw>>);
 
 impl Element {
-    fn read(text: &str, span: Span) -> Element {
-        let is_object = json::kind(json::slice(text, &span)) == Kind::Object;
-        Element(is_object.then(|| Object::read(text, &span)))
-    }
-
     fn members(&self) -> usize {
         self.0.iter().flatten().map(|object| object.members.len()).sum()
     }
@@ -62,7 +57,7 @@ impl Elements {
             Kept { list: kept, elements: Some(elements) } if kept == list => {
                 elements.iter().enumerate().try_for_each(|(index, element)| visit(index, element))
             }
-            _ => json::each_element(text, list, |index, span| visit(index, &Element::read(text, span))),
+            _ => json::each_object(text, list, |index, object| visit(index, &Element(object))),
         }
     }
 }
@@ -70,11 +65,11 @@ impl Elements {
 /// All the elements, if they are not too many.
 fn few(text: &str, list: &Span) -> Option<Vec<Element>> {
     let (mut elements, mut members) = (Vec::new(), 0);
-    let all = json::each_element(text, list, |index, span| {
+    let all = json::each_object(text, list, |index, object| {
         if index >= MOST {
             return Err(());
         }
-        let element = Element::read(text, span);
+        let element = Element(object);
         members += element.members();
         elements.push(element);
         if members <= MOST_MEMBERS { Ok(()) } else { Err(()) }
@@ -129,7 +124,7 @@ mod tests {
 
     #[test]
     fn an_element_is_an_object_or_none_or_says_what_is_wrong() {
-        let text = r#"[{"a":1},7,{"a":1,"a":2}]"#;
+        let text = r#"[{"a":1} , 7,{"a":1,"a":[{}]},[]]"#;
         let mut found = Vec::new();
         let all = Elements::default().each(text, &(0..text.len()), |index, element| {
             let object = element.object(format_args!("list[{index}]"));
@@ -137,7 +132,7 @@ mod tests {
             Ok::<(), ()>(())
         });
         assert_eq!(all, Ok(()));
-        let fault = found.pop().expect("three").expect_err("twice").field;
-        assert_eq!((found, fault.as_deref()), (vec![Ok(Some(1)), Ok(None)], Some("list[2].a")));
+        let fault = found.remove(2).expect_err("twice").field;
+        assert_eq!((found, fault.as_deref()), (vec![Ok(Some(1)), Ok(None), Ok(None)], Some("list[2].a")));
     }
 }

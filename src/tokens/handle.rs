@@ -10,7 +10,7 @@ use crate::domain::replicas::Replicas;
 use crate::domain::secret::Digest;
 use crate::domain::time::Clock;
 use crate::domain::token::{TokenEdit, TokenFault, TokenRecord, TokenState, TokenTerms};
-use crate::mail::post;
+use crate::mail::{When, post};
 use crate::shape::allowed::Allowed;
 use crate::store::{Store, StoreError, StoredToken, TokenText};
 use actix::{Actor, Addr, Arbiter};
@@ -145,7 +145,7 @@ impl TokensHandle {
             return Ok(Reservation(Reserved::Unlimited { token: token.record.id, uncounted, clock }));
         }
         let (reply, answer) = oneshot::channel();
-        post(&self.address, Reserve { token: Arc::clone(token), reply }, false);
+        post(&self.address, Reserve { token: Arc::clone(token), reply }, When::EndOfTurn);
         // A dropped reply means that the actor has died: the process is about to end.
         let taken = answer.await.ok().transpose()?;
         Ok(Reservation(Reserved::Limited { taken, address: self.address.clone() }))

@@ -140,11 +140,11 @@ impl<'a> Chunk<'a> {
 /// Tells `member` the names of an object's members, as they stand between the quotes, and their values. `None`: it is
 /// no JSON object.
 fn outer<'a>(json: &'a [u8], mut member: impl FnMut(&'a [u8], &'a [u8])) -> Option<()> {
-    grammar::object(json, |name, value| {
+    let read = grammar::object(json, usize::MAX, |name, value| {
         let inside = name.start + 1..name.end - 1;
         member(json.get(inside).unwrap_or_default(), json.get(value).unwrap_or_default());
-    })
-    .map(|_| ())
+    });
+    read.is_ok().then_some(())
 }
 
 /// Members of a delta or a message: any of these, when not empty, is something the client waits for.
