@@ -1,7 +1,8 @@
 //! The rows that one thread has for the journal, written once a turn of its loop.
 //!
 //! A busy server ends several requests in a turn, and one write for all of them costs what one for each would:
-//! their last bytes wait for the end of the turn, which is less than what the write takes.
+//! their last bytes wait for the end of the turn, which is less than what the write takes. Where turns have one
+//! each, it is written at once: to wait would only cost a turn.
 
 use super::files::Inner;
 use super::line;
@@ -90,41 +91,64 @@ impl Waiting {
     }
 }
 
-thread_local! {
-    static WAITING: RefCell<Vec<Waiting>> = const { RefCell::new(Vec::new()) };
+/// What this thread has for all journals.
+#[derive(Default)]
+struct Thread {
+    waiting: Vec<Waiting>,
+    /// Rows of this turn, and of the last one that had any.
+    rows: usize,
+    rows_before: usize,
 }
 
-/// Has `row` written at the end of this turn, or at once on a thread that has no such loop.
+thread_local! {
+    static THREAD: RefCell<Thread> = RefCell::default();
+}
+
+/// Has `row` written at the end of this turn; at once if the last turn had no more, and on a thread that has no such
+/// loop.
 pub(super) fn append(journal: &Arc<Inner>, row: &Arc<UsageRow>) -> Written {
     if Arbiter::try_current().is_none() {
-        let place = journal.write(Lines::of(row));
-        return journal.safe(place);
+        return at_once(journal, row);
     }
-    let (turn, is_first) = WAITING.with_borrow_mut(|all| {
-        let is_first = all.is_empty();
-        let own = all.iter_mut().find(|waiting| Arc::ptr_eq(&waiting.journal, journal));
-        let turn = match own {
-            Some(waiting) => {
-                waiting.lines.push(row);
-                Rc::clone(&waiting.turn)
-            }
-            None => {
-                let turn = Rc::<Turn>::default();
-                let (journal, lines) = (Arc::clone(journal), Lines::of(row));
-                all.push(Waiting { journal, lines, turn: Rc::clone(&turn) });
-                turn
-            }
-        };
-        (turn, is_first)
+    let (is_first, turn) = THREAD.with_borrow_mut(|thread| {
+        thread.rows += 1;
+        let is_first = thread.rows == 1;
+        let is_alone = is_first && thread.rows_before <= 1;
+        (is_first, (!is_alone).then(|| thread.push(journal, row)))
     });
     if is_first {
-        at_end_of_turn(write_all);
+        at_end_of_turn(end_turn);
     }
-    Written::after(turn)
+    turn.map_or_else(|| at_once(journal, row), Written::after)
 }
 
-fn write_all() {
-    WAITING.take().into_iter().for_each(Waiting::write);
+fn at_once(journal: &Arc<Inner>, row: &Arc<UsageRow>) -> Written {
+    let place = journal.write(Lines::of(row));
+    journal.safe(place)
+}
+
+impl Thread {
+    fn push(&mut self, journal: &Arc<Inner>, row: &Arc<UsageRow>) -> Rc<Turn> {
+        let mut all = self.waiting.iter_mut();
+        if let Some(waiting) = all.find(|waiting| Arc::ptr_eq(&waiting.journal, journal)) {
+            waiting.lines.push(row);
+            return Rc::clone(&waiting.turn);
+        }
+        let turn = Rc::<Turn>::default();
+        let (journal, lines) = (Arc::clone(journal), Lines::of(row));
+        self.waiting.push(Waiting { journal, lines, turn: Rc::clone(&turn) });
+        turn
+    }
+
+    /// What is to be written; the next turn begins.
+    fn end_turn(&mut self) -> Vec<Waiting> {
+        self.rows_before = std::mem::take(&mut self.rows);
+        std::mem::take(&mut self.waiting)
+    }
+}
+
+fn end_turn() {
+    THREAD.with_borrow_mut(Thread::end_turn).into_iter().for_each(Waiting::write);
 }
 
 #[cfg(test)]
@@ -135,6 +159,7 @@ mod tests {
     use crate::domain::ids::RequestId;
     use crate::domain::time::Timestamp;
     use futures_util::future::join_all;
+    use std::ops::Range;
     use tempfile::TempDir;
 
     fn journal(folder: &TempDir, durability: Durability) -> Journal {
@@ -157,19 +182,37 @@ mod tests {
         for durability in [Durability::Process, Durability::Disk] {
             let folder = TempDir::new().expect("a folder");
             let (one, other) = (journal(&folder, durability), journal(&folder, durability));
-            let written = [&one, &other, &one, &one].into_iter().zip(0..).map(|(journal, number)| {
-                let written = journal.append(&row(number));
-                assert!(!written.is_done());
-                written
-            });
-            let written: Vec<Written> = written.collect();
-            assert_eq!((one.depth().rows, other.depth().rows), (0, 0), "the turn goes on");
-            join_all(written).await;
+            let several = |numbers: Range<i64>| -> Vec<Written> {
+                let journals = [&one, &other, &one, &one];
+                journals.into_iter().zip(numbers).map(|(journal, number)| journal.append(&row(number))).collect()
+            };
+            join_all(several(0..4)).await;
             assert_eq!((times(&one), times(&other)), (vec![0, 2, 3], vec![1]));
-            let alone = one.append(&row(4));
-            alone.await;
-            assert_eq!(times(&one), [0, 2, 3, 4]);
+            let written = several(4..8);
+            assert!(written.iter().all(|written| !written.is_done()));
+            assert_eq!((one.depth().rows, other.depth().rows), (3, 1), "the turn goes on");
+            join_all(written).await;
+            assert_eq!((times(&one), times(&other)), (vec![0, 2, 3, 4, 6, 7], vec![1, 5]));
         }
+    }
+
+    #[actix_web::test]
+    async fn a_row_that_turns_have_to_themselves_is_written_at_once() {
+        let folder = TempDir::new().expect("a folder");
+        let journal = journal(&folder, Durability::Process);
+        for number in 0..3 {
+            assert!(journal.append(&row(number)).is_done());
+            assert_eq!(times(&journal).last(), Some(&number));
+            tokio::task::yield_now().await;
+        }
+        assert!(journal.append(&row(3)).is_done());
+        let second = journal.append(&row(4));
+        assert!(!second.is_done());
+        second.await;
+        assert!(!journal.append(&row(5)).is_done(), "the last turn had two");
+        tokio::task::yield_now().await;
+        assert!(journal.append(&row(6)).is_done());
+        assert_eq!(times(&journal), [0, 1, 2, 3, 4, 5, 6]);
     }
 
     #[test]
