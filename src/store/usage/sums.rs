@@ -5,6 +5,7 @@
 //! replicas that write the same lines in the same order cannot deadlock.
 
 use crate::domain::buckets::bucket;
+use crate::domain::map::Map;
 use crate::domain::time::{Day, Timestamp};
 use crate::domain::usage::{Outcome, UsageRow};
 use crate::domain::usage_stats::Sums;
@@ -17,7 +18,7 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Double, Text};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// The spans of time that sums are kept of.
 #[derive(Debug, Clone, Copy)]
@@ -94,21 +95,44 @@ pub(super) fn add(connection: &mut AnyConnection, rows: &[&UsageRow]) -> Result<
     Ok(())
 }
 
+/// Requests that count in the same places, by one of them.
+type Alike<'a> = (&'a UsageRow, Sums);
+
+/// Rows, of which most count in the same places as others, brought together.
+fn alike<'a>(rows: &[&'a UsageRow]) -> Vec<Alike<'a>> {
+    let (mut all, mut places) = (Vec::<Alike<'_>>::new(), HashMap::new());
+    for &row in rows {
+        let place = (Unit::Hour.of(row.time), &*row.outcome, vouched_model(row), row.key_id, row.token_id);
+        let index = *places.entry(place).or_insert_with(|| {
+            all.push((row, Sums::default()));
+            all.len() - 1
+        });
+        if let Some((_, sums)) = all.get_mut(index) {
+            sums.count(&row.outcome, 1);
+            sums.spend(&row.tokens);
+        }
+    }
+    all
+}
+
 impl<'a> Added<'a> {
     fn of_hours(rows: &[&'a UsageRow]) -> Added<'a> {
         let mut added = Added::default();
-        for &row in rows {
+        for (row, sums) in alike(rows) {
             let (hour, outcome) = (Unit::Hour.of(row.time), storable(&row.outcome));
             for (part, name) in parts(row) {
-                let sum = added.sums.entry((part, hour, name, outcome.clone())).or_default();
-                sum.count(&row.outcome, 1);
-                sum.spend(&row.tokens);
-            }
-            let first = row.first_content_ms.map(|millis| ("first_content", millis));
-            for (figure, millis) in first.into_iter().chain([("duration", row.duration_ms)]) {
-                *added.times.entry((hour, figure, bucket(millis))).or_default() += 1;
+                added.sums.entry((part, hour, name, outcome.clone())).or_default().add(&sums);
             }
         }
+        let mut times: Map<Time, i64> = Map::default();
+        for row in rows {
+            let hour = Unit::Hour.of(row.time);
+            let first = row.first_content_ms.map(|millis| ("first_content", millis));
+            for (figure, millis) in first.into_iter().chain([("duration", row.duration_ms)]) {
+                *times.entry((hour, figure, bucket(millis))).or_default() += 1;
+            }
+        }
+        added.times.extend(times);
         added
     }
 
@@ -209,12 +233,16 @@ fn figure(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
+/// A client can name any model; only one that a key of ours was used for, or that answered, gets sums of its own, so
+/// that made-up names cannot fill the table.
+fn vouched_model(row: &UsageRow) -> &str {
+    let vouched = row.key_id.is_some() || row.outcome == Outcome::Completed.word();
+    if vouched { &row.model } else { "" }
+}
+
 /// Where a request counts: everywhere once, by its model, by its key and by its token.
 fn parts(row: &UsageRow) -> impl Iterator<Item = (&'static str, Cow<'_, str>)> {
-    // A client can name any model; only one that a key of ours was used for, or that answered, gets
-    // sums of its own, so that made-up names cannot fill the table.
-    let vouched = row.key_id.is_some() || row.outcome == Outcome::Completed.word();
-    let model = if vouched { storable(&row.model) } else { Cow::Borrowed("") };
+    let model = storable(vouched_model(row));
     let key = row.key_id.map(|id| ("key", Cow::Owned(id.to_string())));
     let token = row.token_id.map(|id| ("token", Cow::Owned(id.to_string())));
     [("all", Cow::Borrowed("")), ("model", model)].into_iter().chain(key).chain(token)
