@@ -5,11 +5,14 @@
 
 use super::admission::Memory;
 use super::errors::{ApiError, Kind};
+use actix_web::error::PayloadError;
 use actix_web::http::header;
 use actix_web::web::Payload;
 use actix_web::{HttpMessage, HttpRequest};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
+use std::future::poll_fn;
+use std::task::{Context, Waker};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
@@ -58,7 +61,7 @@ pub async fn read(
     loop {
         let received = (first.len() + rest.len()) as u64;
         let deadline = start + timeout + Duration::from_secs(received / LOWEST_RATE);
-        let Ok(next) = timeout_at(deadline, payload.next()).await else {
+        let Ok(next) = timeout_at(deadline, next(&mut payload)).await else {
             let message = "the request body came too slowly";
             return Err(ApiError::new(408, Kind::Timeout, "body_timeout", message));
         };
@@ -85,6 +88,14 @@ pub async fn read(
         rest.extend_from_slice(&chunk);
     }
     Ok(if rest.is_empty() { first } else { rest.freeze() })
+}
+
+/// The next bytes of the body.
+///
+/// They come to the connection, whose own task this is a part of: it reads them, then polls this, with every
+/// wake-up of its socket. To be woken by the payload too would have it polled once more for each request.
+async fn next(payload: &mut Payload) -> Option<Result<Bytes, PayloadError>> {
+    poll_fn(|_| payload.poll_next_unpin(&mut Context::from_waker(Waker::noop()))).await
 }
 
 fn too_large(limit: usize) -> ApiError {

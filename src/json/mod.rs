@@ -1,10 +1,11 @@
 //! Where things stand in a JSON text: spans of members and elements, found without building values.
 //!
 //! The whole text is checked once (`grammar`); from then on what is kept are byte ranges into the one text
-//! (`scan`). Never re-serialises anything.
+//! (`scan`). Never re-serialises anything; what is new is written member by member (`write`).
 
 pub(crate) mod grammar;
 pub(crate) mod scan;
+pub(crate) mod write;
 
 use grammar::Refusal;
 use scan::{Scanner, is_deeper};

@@ -35,7 +35,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("mail", &[]),
     ("listener", WORDS),
     ("shape", TEXTS),
-    ("store", WORDS),
+    ("store", TEXTS),
     ("upstream", TEXTS),
     ("credentials", &["domain", "store"]),
     ("keypool", COUNTERS),

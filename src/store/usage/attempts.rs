@@ -1,27 +1,30 @@
 //! The attempts of a request as their column holds them: a JSON list with short names, and without
 //! what is missing, since there is one in every row.
 
-use super::storable;
 use crate::domain::attempt::{Attempt, AttemptLog};
 use crate::domain::ids::{AccountId, KeyId};
-use serde::{Deserialize, Serialize};
+use crate::json::write::Writer;
+use serde::Deserialize;
 use std::borrow::Cow;
 
-#[derive(Serialize, Deserialize)]
+/// What most take, and more.
+const ROOM: usize = 256;
+
+#[derive(Deserialize)]
 struct Kept<'a> {
     #[serde(rename = "n")]
     number: u32,
-    #[serde(rename = "k", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "k")]
     key_id: Option<i64>,
-    #[serde(rename = "l", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "l")]
     key_label: Option<Cow<'a, str>>,
-    #[serde(rename = "a", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "a")]
     account_id: Option<i64>,
     #[serde(rename = "m")]
     model: Cow<'a, str>,
     #[serde(rename = "v")]
     verdict: Cow<'a, str>,
-    #[serde(rename = "s", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "s")]
     status: Option<u16>,
     #[serde(rename = "t")]
     duration_ms: i64,
@@ -32,33 +35,29 @@ pub(super) fn written(log: &AttemptLog) -> Option<Cow<'static, str>> {
     if log.is_empty() {
         return None;
     }
-    let kept: Vec<Kept<'_>> = log.iter().map(Kept::from).collect();
-    let text = serde_json::to_string(&kept).ok()?;
-    Some(Cow::Owned(match storable(&text) {
-        Cow::Borrowed(_) => text,
-        Cow::Owned(changed) => changed,
-    }))
+    let mut out = Vec::with_capacity(ROOM);
+    for attempt in log.iter() {
+        out.push(if out.is_empty() { b'[' } else { b',' });
+        let Attempt { number, key_id, key_label, account_id, model, verdict, status, duration_ms } = attempt;
+        let mut members = Writer::of(&mut out);
+        members.number(r#"{"n":"#, *number);
+        members.some_number(r#","k":"#, key_id.map(|id| id.0));
+        members.some_text(r#","l":"#, key_label.as_deref());
+        members.some_number(r#","a":"#, account_id.map(|id| id.0));
+        members.text(r#","m":"#, model);
+        members.text(r#","v":"#, verdict);
+        members.some_number(r#","s":"#, *status);
+        members.number(r#","t":"#, *duration_ms);
+        out.push(b'}');
+    }
+    out.push(b']');
+    String::from_utf8(out).ok().map(Cow::Owned)
 }
 
 /// What the column says; a text of another form says nothing, and costs the row nothing else.
 pub(super) fn read(column: Option<&str>) -> AttemptLog {
     let kept: Vec<Kept<'_>> = column.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
     kept.into_iter().map(Attempt::from).collect()
-}
-
-impl<'a> From<&'a Attempt> for Kept<'a> {
-    fn from(attempt: &'a Attempt) -> Kept<'a> {
-        Kept {
-            number: attempt.number,
-            key_id: attempt.key_id.map(|id| id.0),
-            key_label: attempt.key_label.as_deref().map(Cow::Borrowed),
-            account_id: attempt.account_id.map(|id| id.0),
-            model: Cow::Borrowed(&attempt.model),
-            verdict: Cow::Borrowed(&attempt.verdict),
-            status: attempt.status,
-            duration_ms: attempt.duration_ms,
-        }
-    }
 }
 
 impl From<Kept<'_>> for Attempt {

@@ -5,7 +5,7 @@
 
 use crate::domain::attempt::Attempt;
 use crate::domain::usage::{TokenUsage, UsageRow};
-use crate::json::grammar;
+use crate::json::write::Writer;
 
 /// What most rows take, and more.
 const ROOM: usize = 1024;
@@ -38,7 +38,7 @@ pub(super) fn of(row: &UsageRow) -> Vec<u8> {
         attempt_log,
     } = row;
     let mut out = Vec::with_capacity(ROOM);
-    let mut members = Members(&mut out);
+    let mut members = Writer::of(&mut out);
     members.text(r#"{"request_id":"#, request_id);
     members.number(r#","time":"#, time.millis());
     members.text(r#","endpoint":"#, endpoint);
@@ -83,7 +83,7 @@ fn put_attempts<'a>(out: &mut Vec<u8>, attempts: impl Iterator<Item = &'a Attemp
             out.push(b',');
         }
         let Attempt { number, key_id, key_label, account_id, model, verdict, status, duration_ms } = attempt;
-        let mut members = Members(out);
+        let mut members = Writer::of(out);
         members.number(r#"{"number":"#, *number);
         members.some_number(r#","key_id":"#, key_id.map(|id| id.0));
         members.some_text(r#","key_label":"#, key_label.as_deref());
@@ -95,48 +95,6 @@ fn put_attempts<'a>(out: &mut Vec<u8>, attempts: impl Iterator<Item = &'a Attemp
         out.push(b'}');
     }
     out.push(b']');
-}
-
-/// The members of an object, as they are written: each name with what stands around it, and needing no escapes.
-struct Members<'a>(&'a mut Vec<u8>);
-
-impl Members<'_> {
-    fn name(&mut self, name: &str) {
-        self.0.extend_from_slice(name.as_bytes());
-    }
-
-    fn raw(&mut self, name: &str, json: &[u8]) {
-        self.name(name);
-        self.0.extend_from_slice(json);
-    }
-
-    fn number(&mut self, name: &str, number: impl itoa::Integer) {
-        self.raw(name, itoa::Buffer::new().format(number).as_bytes());
-    }
-
-    fn some_number(&mut self, name: &str, number: Option<impl itoa::Integer>) {
-        if let Some(number) = number {
-            self.number(name, number);
-        }
-    }
-
-    fn text(&mut self, name: &str, text: &str) {
-        self.name(name);
-        if !grammar::is_plain(text) {
-            // Writing a text into memory cannot fail.
-            let _ = serde_json::to_writer(&mut *self.0, text);
-            return;
-        }
-        self.0.push(b'"');
-        self.0.extend_from_slice(text.as_bytes());
-        self.0.push(b'"');
-    }
-
-    fn some_text(&mut self, name: &str, text: Option<&str>) {
-        if let Some(text) = text {
-            self.text(name, text);
-        }
-    }
 }
 
 #[cfg(test)]
