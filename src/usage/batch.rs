@@ -6,10 +6,13 @@
 use std::time::Duration;
 
 /// The most rows of one write: the more come together, the fewer pages of indexes and sums of keys and tokens are
-/// written for each, and a writer who waits for it waits for some hundredths of a second.
-pub const BATCH: usize = 5000;
+/// written for each, and a writer who waits for it waits for no more than a tenth of a second.
+pub const BATCH: usize = 10_000;
 /// A row waits at most this long for company.
 pub const WAIT: Duration = Duration::from_millis(200);
+/// And this long while batches have so many rows as tell of a load of thousands a second.
+const BUSY_WAIT: Duration = Duration::from_millis(500);
+const BUSY: usize = 1000;
 
 const FIRST_RETRY: Duration = Duration::from_millis(250);
 const LONGEST_RETRY: Duration = Duration::from_secs(2);
@@ -22,6 +25,8 @@ pub struct Batches {
     since: Option<Duration>,
     began: Duration,
     writing: bool,
+    /// Whether the batch that began last had many rows.
+    busy: bool,
     retry: Duration,
     not_before: Duration,
 }
@@ -37,15 +42,18 @@ impl Batches {
             return false;
         }
         let since = *self.since.get_or_insert(now);
-        let ripe = waiting >= BATCH || now >= since + WAIT;
+        let wait = if self.busy { BUSY_WAIT } else { WAIT };
+        let ripe = waiting >= BATCH || now >= since + wait;
         self.writing = flush || ripe && now >= self.not_before;
-        self.began = now;
+        if self.writing {
+            (self.began, self.busy) = (now, waiting >= BUSY);
+        }
         self.writing
     }
 
     /// The batch under way was written.
     pub fn written(&mut self, now: Duration) {
-        *self = Batches { since: Some(now), ..Batches::default() };
+        *self = Batches { since: Some(now), busy: self.busy, ..Batches::default() };
     }
 
     /// The batch under way was not written.
@@ -88,6 +96,17 @@ mod tests {
         batches.written(millis(900));
         assert!(!batches.begin(1, millis(1000), false), "the wait begins anew");
         assert!(batches.begin(1, millis(1000), true), "a flush does not wait");
+    }
+
+    #[test]
+    fn rows_of_a_busy_time_wait_longer() {
+        let mut batches = Batches::default();
+        assert!(!batches.begin(BUSY, millis(0), false));
+        assert!(batches.begin(BUSY, millis(200), false));
+        batches.written(millis(220));
+        assert!(!batches.begin(BUSY, millis(719), false) && batches.begin(BUSY - 1, millis(720), false));
+        batches.written(millis(730));
+        assert!(!batches.begin(1, millis(929), false) && batches.begin(1, millis(930), false));
     }
 
     #[test]

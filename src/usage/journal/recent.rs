@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// Rows are kept up to so many bytes of their frames.
-const MOST: usize = 6 << 20;
+const MOST: usize = 12 << 20;
 
 /// Rows that the database has not got, in order.
 #[derive(Debug)]
