@@ -86,7 +86,8 @@ where
     }
     let is_first = WAITING.with_borrow_mut(|waiting| {
         let mut bundles = waiting.bundles.iter_mut();
-        match bundles.find_map(|one| one.as_any().downcast_mut::<Bundle<A, O>>().filter(|one| one.to == *to)) {
+        match bundles.find_map(|one| one.as_any().downcast_mut::<Bundle<A, O>>().filter(|one| one.to == *to))
+        {
             Some(bundle) => bundle.orders.push(order),
             None => waiting.bundles.push(Box::new(Bundle { to: to.clone(), orders: vec![order] })),
         }

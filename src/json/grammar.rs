@@ -4,6 +4,7 @@
 //! Says yes or no: `serde_json` tells what is wrong with what is refused here. Without recursion, so nesting cannot
 //! exhaust the stack.
 
+use super::plain::plain;
 use super::{MAX_DEPTH, Span};
 
 /// Why a text is not read.
@@ -18,19 +19,10 @@ pub(crate) enum Refusal {
 /// Where the object stands, if `text` is one JSON object, nested no deeper than [`MAX_DEPTH`], and nothing else.
 /// `member` is told where each name (quotes included) and its value stand, in order, also when what comes behind
 /// them is refused. Other bytes than UTF-8 are taken within texts. Each value, name and escape is one of `steps`.
-pub(crate) fn object(
-    text: &[u8],
-    steps: usize,
-    member: impl FnMut(Span, Span),
-) -> Result<Span, Refusal> {
+pub(crate) fn object(text: &[u8], steps: usize, member: impl FnMut(Span, Span)) -> Result<Span, Refusal> {
     let mut reader = Reader { bytes: text, at: 0, steps };
     let span = reader.whole(member);
     span.ok_or(if reader.steps == 0 { Refusal::Steps } else { Refusal::Wrong })
-}
-
-/// Whether `text` needs no escapes to stand between the quotes of a JSON string.
-pub(crate) fn is_plain(text: &str) -> bool {
-    is_plain_block(text.as_bytes())
 }
 
 /// A place in a text. Each step goes past what it names, or is `None` where something else stands.
@@ -209,57 +201,6 @@ impl Reader<'_> {
     }
 }
 
-/// How many bytes of a text stand for themselves (RFC 8259, section 7) before one that does not.
-fn plain(bytes: &[u8]) -> usize {
-    /// Most texts, of names and roles, end before here: longer ones are looked at by the block.
-    const SHORT: usize = 32;
-    let mut at = 0;
-    while let Some((word, rest)) = bytes.get(at..).and_then(|rest| rest.split_first_chunk()) {
-        if let Some(found) = first_special(*word) {
-            return at + found;
-        }
-        at += word.len();
-        if at == SHORT {
-            at += plain_blocks::<256>(rest);
-            at += plain_blocks::<64>(bytes.get(at..).unwrap_or_default());
-        }
-    }
-    let rest = bytes.get(at..).unwrap_or_default();
-    at + rest.iter().position(|byte| is_special(*byte)).unwrap_or(rest.len())
-}
-
-/// How many bytes stand in those blocks at the beginning that have none but such as stand for themselves.
-fn plain_blocks<const BLOCK: usize>(bytes: &[u8]) -> usize {
-    let (blocks, _) = bytes.as_chunks::<BLOCK>();
-    BLOCK * blocks.iter().take_while(|block| is_plain_block(*block)).count()
-}
-
-/// Whether all bytes of a block stand for themselves: found by their least, with no branch and no comparison for
-/// each, so that many are looked at in one instruction.
-fn is_plain_block(block: &[u8]) -> bool {
-    // Puts the quote among those below the space, with the space itself above, and the backslash on their highest.
-    const HIGHEST: u8 = b' ';
-    let folded = |byte: u8| (byte ^ 2).min((byte ^ b'\\').saturating_add(HIGHEST));
-    block.iter().fold(u8::MAX, |least, byte| least.min(folded(*byte))) > HIGHEST
-}
-
-/// Whether a byte does not stand for itself.
-fn is_special(byte: u8) -> bool {
-    byte < b' ' || byte == b'"' || byte == b'\\'
-}
-
-/// Where the first byte stands that does not stand for itself, found without a branch for each: what is subtracted
-/// from a byte borrows from its highest bit where the byte was smaller, and from those of later ones at most.
-fn first_special(word: [u8; 8]) -> Option<usize> {
-    const ONES: u64 = u64::from_le_bytes([1; 8]);
-    const HIGHEST: u64 = ONES << 7;
-    let word = u64::from_le_bytes(word);
-    let is_below = |word: u64, limit: u8| word.wrapping_sub(ONES * u64::from(limit)) & !word;
-    let is = |byte: u8| is_below(word ^ (ONES * u64::from(byte)), 1);
-    let found = (is_below(word, b' ') | is(b'"') | is(b'\\')) & HIGHEST;
-    (found != 0).then(|| found.trailing_zeros() as usize / 8)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -378,17 +319,6 @@ mod tests {
     }
 
     #[test]
-    fn every_byte_is_special_in_a_block_or_alone() {
-        for byte in 0..=u8::MAX {
-            for place in [0, 31, 63] {
-                let mut block = [b'x'; 64];
-                block[place] = byte;
-                assert_eq!(is_plain_block(&block), !is_special(byte), "{byte}");
-            }
-        }
-    }
-
-    #[test]
     fn a_text_may_have_any_length_and_its_end_anywhere() {
         for length in (0..200).chain([255, 256, 300, 351, 352, 700]) {
             let plain = "x".repeat(length);
@@ -396,7 +326,6 @@ mod tests {
                 assert_eq!(is_object(&format!(r#"{{"a":"{plain}{inside}"}}"#)), good, "{length} {inside:?}");
                 assert_eq!(is_object(&format!(r#"{{"a":"{inside}{plain}é"}}"#)), good, "{inside:?} {length}");
             }
-            assert_eq!(super::plain(plain.as_bytes()), length);
         }
     }
 
@@ -414,12 +343,6 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn the_first_special_byte_is_found(word in prop::array::uniform8(any::<u8>())) {
-            let is_special = |byte: &u8| *byte < b' ' || b"\"\\".contains(byte);
-            prop_assert_eq!(first_special(word), word.iter().position(is_special));
-        }
-
         #[test]
         fn what_is_read_is_what_another_reader_reads(text in r#"[\[\]{}",:\\ \n\t01a.e+\-éu]{0,24}"#) {
             prop_assert_eq!(is_object(&text), expected(&text));

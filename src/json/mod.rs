@@ -4,6 +4,7 @@
 //! (`scan`). Never re-serialises anything; what is new is written member by member (`write`).
 
 pub(crate) mod grammar;
+mod plain;
 pub(crate) mod scan;
 pub(crate) mod write;
 
@@ -200,7 +201,7 @@ pub(crate) fn string(raw: &str) -> Option<Cow<'_, str>> {
 
 /// `text` as a JSON string, quotes included.
 pub(crate) fn quoted(text: &str) -> String {
-    if grammar::is_plain(text) {
+    if plain::is_plain(text) {
         return ["\"", text, "\""].concat();
     }
     serde_json::Value::from(text).to_string()

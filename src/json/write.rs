@@ -1,7 +1,7 @@
 //! Writes an object member by member, in words of its caller's own: a serialiser that knows nothing of its values
 //! looks at each byte of every name and text by itself.
 
-use super::grammar;
+use super::plain;
 
 /// The members of an object, as they are written: each name with what stands around it, and needing no escapes.
 pub(crate) struct Writer<'a>(&'a mut Vec<u8>);
@@ -38,7 +38,7 @@ impl Writer<'_> {
     /// A text.
     pub fn text(&mut self, name: &str, text: &str) {
         self.name(name);
-        if !grammar::is_plain(text) {
+        if !plain::is_plain(text) {
             // Writing a text into memory cannot fail.
             let _ = serde_json::to_writer(&mut *self.0, text);
             return;

@@ -7,8 +7,8 @@ use crate::domain::usage::UsageRow;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// Rows are kept up to so many bytes of their frames.
-const MOST: usize = 12 << 20;
+/// Rows are kept up to so many bytes of their frames, which is less than a file.
+const MOST: usize = 7 << 20;
 
 /// Rows that the database has not got, in order.
 #[derive(Debug)]

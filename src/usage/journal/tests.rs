@@ -163,16 +163,16 @@ fn its_own_file_may_be_damaged_while_it_serves() {
     let folder = folder();
     let journal = open(&folder);
     // More than is kept in memory beside it.
-    append(&journal, 0..30_000);
+    append(&journal, 0..34_000);
     let path = the_file(&folder);
     let mut bytes = fs::read(&path).expect("a file");
-    assert!(bytes.len() > 6 << 20);
+    assert!(bytes.len() > 7 << 20);
     let at = bytes.len() - 40;
     bytes[at] ^= 1;
     fs::write(&path, &bytes).expect("the same file");
-    assert_eq!(drain(&journal), (0..29_999).collect::<Vec<i64>>());
-    append(&journal, 30_000..30_002);
-    assert_eq!(drain(&journal), [30_000, 30_001]);
+    assert_eq!(drain(&journal), (0..33_999).collect::<Vec<i64>>());
+    append(&journal, 34_000..34_002);
+    assert_eq!(drain(&journal), [34_000, 34_001]);
     assert_eq!((journal.set_aside(), journal.depth().rows), (1, 0));
 }
 

@@ -184,7 +184,11 @@ mod tests {
             let (one, other) = (journal(&folder, durability), journal(&folder, durability));
             let several = |numbers: Range<i64>| -> Vec<Written> {
                 let journals = [&one, &other, &one, &one];
-                journals.into_iter().zip(numbers).map(|(journal, number)| journal.append(&row(number))).collect()
+                journals
+                    .into_iter()
+                    .zip(numbers)
+                    .map(|(journal, number)| journal.append(&row(number)))
+                    .collect()
             };
             join_all(several(0..4)).await;
             assert_eq!((times(&one), times(&other)), (vec![0, 2, 3], vec![1]));
