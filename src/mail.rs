@@ -1,4 +1,4 @@
-//! What one thread has for an actor, handed over once a turn of its loop.
+//! What one thread has for an actor, handed over once a turn of its loop; what nobody waits for, with the next.
 //!
 //! A message to another thread wakes it, and a busy server has dozens of requests in a turn: one message
 //! for all of them spares the waking, which costs more than what the actor does. Keeps their order; knows
@@ -215,6 +215,15 @@ mod tests {
             }
         }
         assert_eq!(all_kept(&keeper).await, [1, 2, 3, 4, 5]);
+    }
+
+    #[actix_web::test]
+    async fn what_had_time_is_handed_over_when_the_loop_ends() {
+        let keeper = Keeper::default().start();
+        let far = keeper.clone();
+        let ends = move || actix_web::rt::System::new().block_on(async move { post(&far, 1, When::Soon) });
+        std::thread::spawn(ends).join().expect("its end");
+        assert_eq!(all_kept(&keeper).await, [1]);
     }
 
     #[actix_web::test]
